@@ -1,0 +1,199 @@
+//! The typed inputs of a template: JSON Schema 2020-12, checked when declared and when given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jsonschema::error::ValidationErrorKind;
+use serde_json::{Map, Value, json};
+
+use crate::canonical::check_numbers;
+use crate::problem::{Problem, nearest, segment};
+
+/// The schema of a template without inputs.
+pub fn none() -> Value {
+    json!({"type": "object", "additionalProperties": false})
+}
+
+/// The largest inputs of one request, in bytes of JSON.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// Compiles a schema of inputs, or tells everything that is wrong with it.
+pub fn compile(schema: &Value) -> Result<jsonschema::Validator, Vec<Problem>> {
+    let mut problems = Vec::new();
+    if let Ok(meta) = std::panic::catch_unwind(jsonschema::draft202012::meta::validator) {
+        problems.extend(meta.iter_errors(schema).map(|error| explain(&error, false)));
+    }
+    if schema.get("type") != Some(&json!("object")) && problems.is_empty() {
+        problems.push(Problem::at("/type", "inputs are an object").hint("write `type: object`"));
+    }
+    for secret in secrets(schema) {
+        let kind = &schema["properties"][&secret]["type"];
+        if kind != "string" && problems.is_empty() {
+            problems.push(Problem::at(format!("/properties{}/type", segment(&secret)), "a secret (`writeOnly: true`) is a string").hint("write `type: string`"));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .with_pattern_options(jsonschema::PatternOptions::regex().size_limit(1 << 20))
+        .should_validate_formats(true)
+        .build(schema)
+        .map_err(|error| vec![explain(&error, false)])
+}
+
+/// The input names a schema lists, when it allows no others.
+pub fn names(schema: &Value) -> Option<BTreeSet<String>> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+    closed.then(|| properties.map(|p| p.keys().cloned().collect()).unwrap_or_default())
+}
+
+/// The names of the secret inputs: top-level properties with `writeOnly: true`.
+pub fn secrets(schema: &Value) -> BTreeSet<String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties
+        .into_iter()
+        .flatten()
+        .filter(|(_, property)| property.get("writeOnly") == Some(&Value::Bool(true)))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// Inputs that fit their template: defaults filled in, secrets taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// What goes into the manifest.
+    pub plain: Map<String, Value>,
+    /// What is sealed to the nodes and never stored in the clear.
+    pub secrets: BTreeMap<String, String>,
+}
+
+/// Checks inputs against a schema and completes them with the defaults of absent top-level properties.
+pub fn accept(schema: &Value, given: Value) -> Result<Accepted, Vec<Problem>> {
+    let Value::Object(mut inputs) = given else {
+        return Err(vec![Problem::at("", "inputs are an object")]);
+    };
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, property) in properties.into_iter().flatten() {
+        if let Some(default) = property.get("default")
+            && !inputs.contains_key(name)
+        {
+            inputs.insert(name.clone(), default.clone());
+        }
+    }
+    let mut problems = Vec::new();
+    let whole = Value::Object(inputs);
+    check_numbers(&whole, "", &mut problems);
+    let size = whole.to_string().len();
+    if size > MAX_BYTES {
+        problems.push(Problem::at("", format!("the inputs are {size} bytes long, at most {MAX_BYTES} are taken")));
+    }
+    let secret_names = secrets(schema);
+    let validator = compile(schema)?;
+    problems.extend(validator.iter_errors(&whole).map(|error| {
+        let pointer = error.instance_path().as_str().to_owned();
+        let secret = secret_names.iter().any(|name| pointer.starts_with(&segment(name)));
+        explain(&error, secret)
+    }));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let Value::Object(mut plain) = whole else { return Err(vec![Problem::at("", "inputs are an object")]) };
+    let mut taken = BTreeMap::new();
+    for name in secret_names {
+        if let Some(Value::String(secret)) = plain.remove(&name) {
+            taken.insert(name, secret);
+        }
+    }
+    Ok(Accepted { plain, secrets: taken })
+}
+
+/// A schema error in words, without the offending value when it is secret.
+pub fn explain(error: &jsonschema::ValidationError<'_>, secret: bool) -> Problem {
+    let pointer = error.instance_path().as_str().to_owned();
+    let text = if secret { error.masked().to_string() } else { error.to_string() };
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            let name = unexpected.first().cloned().unwrap_or_default();
+            Problem::at(format!("{pointer}{}", segment(&name)), format!("there is no field `{name}`"))
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            Problem::at(pointer, format!("the field `{name}` is missing"))
+        }
+        ValidationErrorKind::Enum { options } => {
+            let known: Vec<String> = options.as_array().into_iter().flatten().map(ToString::to_string).collect();
+            let near = error.instance().as_str().filter(|_| !secret).and_then(|given| {
+                let names: Vec<&str> = options.as_array()?.iter().filter_map(Value::as_str).collect();
+                nearest(given, names).map(str::to_owned)
+            });
+            let hint = near.map_or_else(|| format!("one of {}", known.join(", ")), |n| format!("did you mean `{n}`? one of {}", known.join(", ")));
+            Problem::at(pointer, text).hint(hint)
+        }
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            // The branch that got furthest into the document is the one that was meant.
+            let deepest = context.iter().flatten().max_by_key(|inner| inner.instance_path().as_str().len());
+            match deepest.filter(|inner| inner.instance_path().as_str().len() > pointer.len()) {
+                Some(inner) => explain(inner, secret),
+                None => {
+                    let branches: BTreeSet<String> = context.iter().flatten().map(|inner| explain(inner, secret).message).collect();
+                    Problem::at(pointer, format!("fits none of the forms it may take: {}", branches.into_iter().collect::<Vec<_>>().join("; or ")))
+                }
+            }
+        }
+        _ => Problem::at(pointer, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Value {
+        json!({
+            "type": "object", "required": ["service"], "additionalProperties": false,
+            "properties": {
+                "service": {"type": "string", "enum": ["web", "worker"]},
+                "grace_s": {"type": "integer", "minimum": 0, "maximum": 60, "default": 5},
+                "token": {"type": "string", "minLength": 8, "writeOnly": true}
+            }
+        })
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_secrets_taken_apart() {
+        let accepted = accept(&schema(), json!({"service": "web", "token": "correct horse"})).unwrap();
+        assert_eq!(Value::Object(accepted.plain), json!({"service": "web", "grace_s": 5}));
+        assert_eq!(accepted.secrets["token"], "correct horse");
+    }
+
+    #[test]
+    fn refusals_name_the_place_and_never_a_secret() {
+        for (given, pointer, word) in [
+            (json!({}), "", "service"),
+            (json!({"service": "webb"}), "/service", "did you mean `web`"),
+            (json!({"service": "web", "grace_s": 61}), "/grace_s", "60"),
+            (json!({"service": "web", "grace_s": "5"}), "/grace_s", "integer"),
+            (json!({"service": "web", "grase_s": 5}), "/grase_s", "no field"),
+            (json!([]), "", "object"),
+        ] {
+            let problems = accept(&schema(), given.clone()).unwrap_err();
+            assert_eq!(problems[0].pointer, pointer, "{given}");
+            assert!(problems[0].to_string().contains(word), "{given}: {}", problems[0]);
+        }
+        let problems = accept(&schema(), json!({"service": "web", "token": "hunter2"})).unwrap_err();
+        assert!(!format!("{problems:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn unsound_schemas_are_refused() {
+        for bad in [json!({"type": "array"}), json!({"type": "object", "properties": 5}), json!({"type": "object", "properties": {"a": {"pattern": "("}}}),
+            json!({"type": "object", "properties": {"s": {"type": "integer", "writeOnly": true}}}),
+            json!({"type": "object", "$ref": "https://example.com/schema"})]
+        {
+            assert!(compile(&bad).is_err(), "{bad}");
+        }
+        assert!(compile(&schema()).is_ok());
+    }
+}
