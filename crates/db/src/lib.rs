@@ -1,1 +1,146 @@
-//! placeholder
+//! The only crate with SQL. One text for SQLite and PostgreSQL; what differs is in `dialect`.
+//!
+//! [`Db`] hands out readers and transactions; each noun's file has its statements as functions that
+//! take one of them. Nothing here decides anything: decisions are the domain's.
+
+pub mod access;
+pub mod approval;
+pub mod backup;
+pub mod dialect;
+pub mod doorbell;
+pub mod event;
+pub mod member;
+pub mod meta;
+mod migrate;
+pub mod node;
+pub mod object;
+pub mod run;
+pub mod session;
+pub mod task;
+pub mod user;
+
+use std::sync::Arc;
+
+pub use dialect::{Cell, ColumnType, Dialect, Param, Row, Sql};
+use synod_domain::Result;
+
+/// An open database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pools: Arc<dialect::Pools>,
+}
+
+impl Db {
+    /// Opens `sqlite:PATH` or `postgres://…` and brings the schema up to date. A schema newer than
+    /// this program is refused.
+    pub async fn open(url: &str) -> Result<Self> {
+        let db = Self { pools: Arc::new(dialect::Pools::open(url).await?) };
+        migrate::migrate(&db).await?;
+        Ok(db)
+    }
+
+    /// Which database it is.
+    pub fn dialect(&self) -> Dialect {
+        self.pools.dialect()
+    }
+
+    /// A connection for reading; each statement sees what is committed by then.
+    pub async fn reader(&self) -> Result<Reader> {
+        Ok(Reader { connection: self.pools.reader().await?, dialect: self.dialect() })
+    }
+
+    /// A transaction. Dropped without [`Tx::commit`], it never happened.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(Tx { inner: self.pools.begin().await?, dialect: self.dialect() })
+    }
+
+    /// A read-only transaction in which every statement sees the same state.
+    pub async fn snapshot(&self) -> Result<Tx> {
+        Ok(Tx { inner: self.pools.begin_snapshot().await?, dialect: self.dialect() })
+    }
+
+    /// Waits for what is under way and closes every connection.
+    pub async fn close(&self) {
+        self.pools.close().await;
+    }
+
+    pub(crate) fn postgres(&self) -> Option<&sqlx::PgPool> {
+        match &*self.pools {
+            dialect::Pools::Postgres(pool) => Some(pool),
+            dialect::Pools::Sqlite { .. } => None,
+        }
+    }
+}
+
+/// Anything statements can be sent through.
+#[allow(async_fn_in_trait)]
+pub trait Query: Send {
+    /// Runs a statement and returns its rows.
+    fn query(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> impl Future<Output = Result<Vec<Row>>> + Send;
+
+    /// Which database it is.
+    fn dialect(&self) -> Dialect;
+
+    /// Runs a statement and returns its first row, if any.
+    fn first(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> impl Future<Output = Result<Option<Row>>> + Send {
+        async move { Ok(self.query(sql, params).await?.into_iter().next()) }
+    }
+}
+
+/// A connection for reading.
+pub struct Reader {
+    connection: dialect::Connection,
+    dialect: Dialect,
+}
+
+impl Query for Reader {
+    async fn query(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> Result<Vec<Row>> {
+        self.connection.query(sql.into(), params).await
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+}
+
+/// A transaction.
+pub struct Tx {
+    inner: dialect::Transaction,
+    dialect: Dialect,
+}
+
+impl Query for Tx {
+    async fn query(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> Result<Vec<Row>> {
+        self.inner.query(sql.into(), params).await
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+}
+
+impl Tx {
+    /// Runs a statement and returns how many rows it touched.
+    pub async fn execute(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> Result<u64> {
+        self.inner.execute(sql.into(), params).await
+    }
+
+    /// Makes it all durable. Only after this returns may anybody be told.
+    pub async fn commit(self) -> Result<()> {
+        self.inner.commit().await
+    }
+
+    /// Undoes it all.
+    pub async fn rollback(self) -> Result<()> {
+        self.inner.rollback().await
+    }
+
+    pub(crate) async fn script(&mut self, text: String) -> Result<()> {
+        self.inner.script(text).await
+    }
+}
+
+/// Puts rows into the JSON array that [`Dialect::records`] reads.
+pub(crate) fn to_records<T: serde::Serialize>(rows: &[T]) -> Result<String> {
+    serde_json::to_string(rows).map_err(synod_domain::Error::internal)
+}

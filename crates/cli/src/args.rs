@@ -1,0 +1,180 @@
+//! What `synod` understands: global options and the list of commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cmd;
+use crate::output::Format;
+
+/// Operations by consensus: nothing runs until enough people agree.
+#[derive(Debug, Parser)]
+#[command(name = "synod", version, propagate_version = false, max_term_width = 100, after_help = "Exit codes: `synod help exit-codes`. An error code in words: `synod explain SYN-1001`.")]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// How to write the answer
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// The namespace
+    #[arg(short, long, global = true)]
+    pub namespace: Option<String>,
+    /// The saved login to use, or for `login` the name to save it under
+    #[arg(long, global = true, env = "SYNOD_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+    /// The server, instead of that of the saved login
+    #[arg(long, global = true, env = "SYNOD_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// A session token or API key, instead of that of the saved login
+    #[arg(long, global = true, env = "SYNOD_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// SHA-256 of the certificate authority to trust
+    #[arg(long, global = true, env = "SYNOD_CA_FINGERPRINT", value_name = "SHA256")]
+    pub ca_fingerprint: Option<String>,
+    /// A file with the certificate authority to trust (PEM)
+    #[arg(long, global = true, env = "SYNOD_CA_FILE", value_name = "FILE", conflicts_with = "ca_fingerprint")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The commands. Each has its own file in `cmd/`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    // Signing in.
+    /// Sign in to a server and save it
+    Login(cmd::login::LoginArgs),
+    /// End the session and forget its token
+    Logout(cmd::account::LogoutArgs),
+    /// Tell who is signed in, with which roles
+    Whoami(cmd::account::WhoamiArgs),
+    /// Confirm the session with the second factor, for changes to who may do what
+    StepUp(cmd::account::StepUpArgs),
+    /// Enrol an authenticator as second factor
+    #[command(subcommand)]
+    Totp(cmd::account::TotpCommand),
+    /// Change your password
+    Passwd(cmd::account::PasswdArgs),
+    /// Your sessions
+    #[command(subcommand)]
+    Session(cmd::account::SessionCommand),
+    /// Saved logins
+    #[command(subcommand)]
+    Context(cmd::context::ContextCommand),
+
+    // What is declared.
+    /// List things, or show one
+    Get(cmd::get::GetArgs),
+    /// Tell all about one thing, for people
+    Describe(cmd::describe::DescribeArgs),
+    /// Create or change what files declare
+    Apply(cmd::apply::ApplyArgs),
+    /// Show what applying files would change; exits 1 when something differs
+    Diff(cmd::apply::DiffArgs),
+    /// Delete things
+    Delete(cmd::delete::DeleteArgs),
+    /// List the revisions of a declared thing
+    History(cmd::history::HistoryArgs),
+
+    // What is done.
+    /// Request a run of a template
+    Run(cmd::run::RunArgs),
+    /// Approve a run: exactly what is shown
+    Approve(cmd::decide::ApproveArgs),
+    /// Reject a run
+    Reject(cmd::decide::RejectArgs),
+    /// Cancel a run, before or while it runs
+    Cancel(cmd::decide::CancelArgs),
+    /// Let a run that waits at a gate go on with its next batch
+    Proceed(cmd::decide::ProceedArgs),
+    /// Request the same revision and inputs on other nodes
+    Replay(cmd::replay::ReplayArgs),
+    /// Follow a run to its end; the exit code tells how it ended
+    Watch(cmd::watch::WatchArgs),
+    /// Show the output of a run's nodes
+    Logs(cmd::logs::LogsArgs),
+    /// Search and follow what happened
+    Events(cmd::events::EventsArgs),
+
+    // Access.
+    /// Tell whether you may do something; exits 1 when not
+    CanI(cmd::access::CanIArgs),
+    /// Tell who may do something
+    WhoCan(cmd::access::WhoCanArgs),
+    /// Users and service accounts
+    #[command(subcommand)]
+    User(cmd::user::UserCommand),
+    /// API keys
+    #[command(subcommand)]
+    ApiKey(cmd::api_key::ApiKeyCommand),
+
+    // Nodes.
+    /// Join tokens, by which machines become nodes
+    #[command(subcommand)]
+    Token(cmd::token::TokenCommand),
+    /// Set and remove labels of a node
+    Label(cmd::label::LabelArgs),
+
+    // Running Synod itself: `server`, `agent`, `bootstrap`, `restore`, `demo` and `config` belong here.
+    /// Save a consistent copy of everything the server knows
+    Backup(cmd::backup::BackupArgs),
+
+    // The program.
+    /// Explain an error code, such as SYN-1001
+    Explain(cmd::explain::ExplainArgs),
+    /// List the exit codes
+    #[command(long_about = long_exit_codes())]
+    ExitCodes,
+    /// Write the completion script of a shell
+    Completion(cmd::program::CompletionArgs),
+    /// Write the man pages to a folder
+    Man(cmd::program::ManArgs),
+    /// Tell the version of the program and of the server
+    Version(cmd::program::VersionArgs),
+}
+
+fn long_exit_codes() -> String {
+    format!("The exit codes of synod; their meaning never changes:\n\n{}", crate::exit::listing())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_read_as_documented() {
+        for line in [
+            "login https://127.0.0.1:8443 --user dave --password-stdin",
+            "get templates -n shop",
+            "run restart-service -n shop --input service=web --target role=web --reason x --wait",
+            "get runs --awaiting-me",
+            "approve 0k3 --comment ok -y",
+            "logs 0k3 --node web-1 --raw",
+            "events --follow --type synod.run.*",
+            "get tasks --phase failed -o json",
+            "token create-join --labels role=web --uses 5 --expires 1h",
+            "label node web-1 role=web draining-",
+            "who-can run template/restart-service -n shop",
+            "replay 0k3 --target env=prod --secret k=-",
+            "apply -f a.yaml -f b --dry-run",
+            "delete node web-1",
+            "totp confirm 123456",
+        ] {
+            Cli::try_parse_from(std::iter::once("synod").chain(line.split(' '))).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Decisions: one a person and run, never changed.
+
+use synod_domain::approval::Decision;
+use synod_domain::{Error, Result, Timestamp};
+
+use crate::{Query, Row, Tx, params};
+
+/// A decision as stored.
+#[derive(Debug, Clone)]
+pub struct Approval {
+    /// Who.
+    pub person: String,
+    /// What.
+    pub decision: Decision,
+    /// On which digest.
+    pub digest: String,
+    /// Their words.
+    pub comment: String,
+    /// When.
+    pub at: Timestamp,
+    /// The person's signature, once signatures are required.
+    pub signature: Option<String>,
+}
+
+fn approval(row: &Row) -> Result<Approval> {
+    let decision = match row.text(1).as_str() {
+        "approve" => Decision::Approve,
+        "reject" => Decision::Reject,
+        other => return Err(Error::internal(format!("the decision `{other}` is not one of ours"))),
+    };
+    Ok(Approval { person: row.text(0), decision, digest: row.text(2), comment: row.text(3), at: row.time(4), signature: row.text_opt(5) })
+}
+
+/// Records a decision; `false` when the person decided on this run before.
+pub async fn insert(tx: &mut Tx, run: &str, a: &Approval) -> Result<bool> {
+    let decision = match a.decision {
+        Decision::Approve => "approve",
+        Decision::Reject => "reject",
+    };
+    let added = tx
+        .execute(
+            "INSERT INTO approvals (run_id, person, decision, digest, comment, at, signature) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+            params![run, &a.person, decision, &a.digest, &a.comment, a.at, a.signature.clone()],
+        )
+        .await?;
+    Ok(added == 1)
+}
+
+/// The decisions on a run in the order they were made.
+pub async fn list(db: &mut impl Query, run: &str) -> Result<Vec<Approval>> {
+    let rows = db.query("SELECT person, decision, digest, comment, at, signature FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run]).await?;
+    rows.iter().map(approval).collect()
+}
+
+/// Records which rules each person could fill when the run started, for delivery to the nodes.
+pub async fn set_rules(tx: &mut Tx, run: &str, person: &str, rules: &std::collections::BTreeSet<usize>) -> Result<()> {
+    tx.execute("UPDATE approvals SET rules = $3 WHERE run_id = $1 AND person = $2", params![run, person, serde_json::json!(rules).to_string()]).await?;
+    Ok(())
+}
+
+/// The decisions as they are delivered to nodes.
+pub async fn delivered(db: &mut impl Query, run: &str) -> Result<Vec<synod_domain::verify::DeliveredApproval>> {
+    let rows = db.query("SELECT person, decision, digest, comment, at, signature, rules FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run]).await?;
+    rows.iter()
+        .map(|row| {
+            let a = approval(row)?;
+            Ok(synod_domain::verify::DeliveredApproval {
+                person: a.person, decision: a.decision, digest: a.digest, at: a.at, comment: a.comment, rules: row.json(6)?, signature: a.signature,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,445 @@
+//! The only place where SQLite and PostgreSQL differ.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Column as _, Row as _, TypeInfo as _, ValueRef as _};
+use synod_domain::error::code;
+use synod_domain::{Error, Result, Timestamp};
+
+/// A value bound to a statement. The type is told even of an absent one, as PostgreSQL needs it.
+#[derive(Debug, Clone)]
+pub enum Param {
+    /// Text, or NULL.
+    Text(Option<String>),
+    /// An integer, a time or a boolean, or NULL.
+    Int(Option<i64>),
+}
+
+macro_rules! params_from {
+    ($($from:ty => |$v:ident| $to:expr;)*) => {
+        $(impl From<$from> for Param { fn from($v: $from) -> Self { $to } })*
+    };
+}
+
+params_from! {
+    &str => |v| Self::Text(Some(v.to_owned()));
+    &String => |v| Self::Text(Some(v.clone()));
+    String => |v| Self::Text(Some(v));
+    Option<String> => |v| Self::Text(v);
+    Option<&str> => |v| Self::Text(v.map(str::to_owned));
+    i64 => |v| Self::Int(Some(v));
+    i32 => |v| Self::Int(Some(v.into()));
+    u32 => |v| Self::Int(Some(v.into()));
+    u64 => |v| Self::Int(Some(i64::try_from(v).unwrap_or(i64::MAX)));
+    usize => |v| Self::Int(Some(i64::try_from(v).unwrap_or(i64::MAX)));
+    bool => |v| Self::Int(Some(v.into()));
+    Option<i64> => |v| Self::Int(v);
+    Option<i32> => |v| Self::Int(v.map(i64::from));
+    Option<u32> => |v| Self::Int(v.map(i64::from));
+    Timestamp => |v| Self::Int(Some(v.0));
+    Option<Timestamp> => |v| Self::Int(v.map(|t| t.0));
+}
+
+/// Binds values: `params![id, now]`.
+#[macro_export]
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { vec![$($crate::Param::from($value)),*] };
+}
+
+/// A value read from a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell {
+    /// NULL.
+    Null,
+    /// An integer.
+    Int(i64),
+    /// Text.
+    Text(String),
+}
+
+/// A row: its values in the order of the statement.
+#[derive(Debug, Clone)]
+pub struct Row(pub Vec<Cell>);
+
+impl Row {
+    /// The text in a column; empty when NULL.
+    pub fn text(&self, column: usize) -> String {
+        self.text_opt(column).unwrap_or_default()
+    }
+
+    /// The text in a column, or `None` when NULL.
+    pub fn text_opt(&self, column: usize) -> Option<String> {
+        match self.0.get(column) {
+            Some(Cell::Text(text)) => Some(text.clone()),
+            Some(Cell::Int(n)) => Some(n.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The integer in a column; 0 when NULL.
+    pub fn int(&self, column: usize) -> i64 {
+        self.int_opt(column).unwrap_or_default()
+    }
+
+    /// The integer in a column, or `None` when NULL.
+    pub fn int_opt(&self, column: usize) -> Option<i64> {
+        match self.0.get(column) {
+            Some(Cell::Int(n)) => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// A count or an index.
+    pub fn uint(&self, column: usize) -> u32 {
+        u32::try_from(self.int(column)).unwrap_or_default()
+    }
+
+    /// A boolean.
+    pub fn flag(&self, column: usize) -> bool {
+        self.int(column) != 0
+    }
+
+    /// A time.
+    pub fn time(&self, column: usize) -> Timestamp {
+        Timestamp(self.int(column))
+    }
+
+    /// A time, or `None` when NULL.
+    pub fn time_opt(&self, column: usize) -> Option<Timestamp> {
+        self.int_opt(column).map(Timestamp)
+    }
+
+    /// A JSON document.
+    pub fn json<T: serde::de::DeserializeOwned>(&self, column: usize) -> Result<T> {
+        serde_json::from_str(&self.text(column)).map_err(|e| Error::internal(format!("column {column} holds no document of its kind: {e}")))
+    }
+
+    /// A word that reads as a type, such as a phase.
+    pub fn word<T: std::str::FromStr<Err = String>>(&self, column: usize) -> Result<T> {
+        self.text(column).parse().map_err(Error::internal)
+    }
+}
+
+/// The databases Synod runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Embedded, one server.
+    Sqlite,
+    /// Shared by any number of servers.
+    Postgres,
+}
+
+/// The type of a column of [`Dialect::records`].
+#[derive(Debug, Clone, Copy)]
+pub enum ColumnType {
+    /// Text.
+    Text,
+    /// A 64-bit integer.
+    Int,
+}
+
+impl Dialect {
+    /// The name people use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Fills in the column types that differ.
+    pub fn schema(self, text: &str) -> String {
+        let (plain, auto) = match self {
+            Self::Sqlite => ("TEXT", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+            Self::Postgres => ("TEXT COLLATE \"C\"", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+        };
+        text.replace("{TEXT}", plain).replace("{AUTO}", auto)
+    }
+
+    /// A table made of a JSON array of objects bound as parameter `param`: many rows in one statement.
+    pub fn records(self, param: u32, columns: &[(&str, ColumnType)]) -> String {
+        let list = |f: &dyn Fn(&str, ColumnType) -> String| columns.iter().map(|(name, ty)| f(name, *ty)).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Sqlite => {
+                let select = list(&|name, _| format!("value ->> '{name}' AS {name}"));
+                format!("(SELECT {select} FROM json_each(${param}))")
+            }
+            Self::Postgres => {
+                let types = list(&|name, ty| format!("{name} {}", match ty { ColumnType::Text => "text", ColumnType::Int => "bigint" }));
+                format!("(SELECT * FROM json_to_recordset(${param}::json) AS r({types}))")
+            }
+        }
+    }
+
+    /// Appended to a SELECT so that its rows stay as they are until the transaction ends.
+    pub fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+
+    /// Like [`Self::for_update`], leaving out rows that another transaction holds.
+    pub fn for_update_skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// Whether there is only ever one writer, so that rows become visible in the order of their numbers.
+    pub fn has_one_writer(self) -> bool {
+        self == Self::Sqlite
+    }
+
+    /// Begins a transaction that reads one state of everything.
+    pub(crate) fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN DEFERRED",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
+    pub(crate) fn tables_exist(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'",
+            Self::Postgres => "SELECT count(*) FROM information_schema.tables WHERE table_name = 'meta' AND table_schema = current_schema()",
+        }
+    }
+}
+
+pub(crate) enum Pools {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+pub(crate) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+pub(crate) enum Connection {
+    Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
+    Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
+}
+
+impl Pools {
+    /// Opens `sqlite:PATH` or `postgres://…`.
+    pub async fn open(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.trim_start_matches("//");
+            let options = SqliteConnectOptions::new()
+                .filename(path)
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(10))
+                .foreign_keys(true)
+                .statement_cache_capacity(300)
+                .pragma("temp_store", "MEMORY")
+                .pragma("cache_size", "-8000");
+            // One writer: SQLite has one anyway, and waiting here is fairer than its busy loop.
+            let pool = |n| SqlitePoolOptions::new().max_connections(n).min_connections(1).test_before_acquire(false).idle_timeout(None).max_lifetime(None).acquire_timeout(Duration::from_secs(20));
+            let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+            let readers = pool(4).connect_with(options).await.map_err(failed)?;
+            return Ok(Self::Sqlite { writer, readers });
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
+                Error::new(code::INVALID_DOCUMENT, "the database URL cannot be read; write postgres://USER@HOST:PORT/DATABASE").caused_by(e)
+            })?;
+            let pool = PgPoolOptions::new()
+                .max_connections(16)
+                .test_before_acquire(false)
+                .acquire_timeout(Duration::from_secs(5))
+                .connect_with(options.application_name("synod").statement_cache_capacity(300))
+                .await
+                .map_err(failed)?;
+            return Ok(Self::Postgres(pool));
+        }
+        Err(Error::new(code::INVALID_DOCUMENT, "the database is named `sqlite:PATH` or `postgres://USER@HOST:PORT/DATABASE`"))
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite { .. } => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    pub async fn begin(&self) -> Result<Transaction> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?),
+            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await.map_err(failed)?),
+        })
+    }
+
+    pub async fn begin_snapshot(&self) -> Result<Transaction> {
+        let begin = self.dialect().begin_snapshot();
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Transaction::Sqlite(readers.begin_with(begin).await.map_err(failed)?),
+            Self::Postgres(pool) => Transaction::Postgres(pool.begin_with(begin).await.map_err(failed)?),
+        })
+    }
+
+    pub async fn reader(&self) -> Result<Connection> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await.map_err(failed)?),
+            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await.map_err(failed)?),
+        })
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A statement: a text of ours, or one put together from such texts.
+pub enum Sql {
+    /// As written.
+    Fixed(&'static str),
+    /// Put together; never from what a user sent.
+    Built(String),
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self::Fixed(text)
+    }
+}
+
+impl From<String> for Sql {
+    fn from(text: String) -> Self {
+        Self::Built(text)
+    }
+}
+
+macro_rules! bind_all {
+    ($query:expr, $params:expr) => {{
+        let mut query = $query;
+        for param in $params {
+            query = match param {
+                Param::Text(text) => query.bind(text),
+                Param::Int(n) => query.bind(n),
+            };
+        }
+        query
+    }};
+}
+
+macro_rules! run {
+    ($connection:expr, $sql:expr, $params:expr, $method:ident) => {
+        match $sql {
+            Sql::Fixed(text) => bind_all!(sqlx::query(text), $params).$method($connection).await,
+            Sql::Built(text) => bind_all!(sqlx::query(AssertSqlSafe(text)), $params).$method($connection).await,
+        }
+        .map_err(failed)
+    };
+}
+
+impl Transaction {
+    pub async fn query(&mut self, sql: Sql, params: Vec<Param>) -> Result<Vec<Row>> {
+        match self {
+            Self::Sqlite(tx) => run!(&mut **tx, sql, params, fetch_all)?.iter().map(sqlite_row).collect(),
+            Self::Postgres(tx) => run!(&mut **tx, sql, params, fetch_all)?.iter().map(postgres_row).collect(),
+        }
+    }
+
+    pub async fn execute(&mut self, sql: Sql, params: Vec<Param>) -> Result<u64> {
+        Ok(match self {
+            Self::Sqlite(tx) => run!(&mut **tx, sql, params, execute)?.rows_affected(),
+            Self::Postgres(tx) => run!(&mut **tx, sql, params, execute)?.rows_affected(),
+        })
+    }
+
+    pub async fn script(&mut self, text: String) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **tx).await.map(|_| ()).map_err(failed),
+            Self::Postgres(tx) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **tx).await.map(|_| ()).map_err(failed),
+        }
+    }
+
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await.map_err(failed),
+            Self::Postgres(tx) => tx.commit().await.map_err(failed),
+        }
+    }
+
+    pub async fn rollback(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await.map_err(failed),
+            Self::Postgres(tx) => tx.rollback().await.map_err(failed),
+        }
+    }
+}
+
+impl Connection {
+    pub async fn query(&mut self, sql: Sql, params: Vec<Param>) -> Result<Vec<Row>> {
+        match self {
+            Self::Sqlite(conn) => run!(&mut **conn, sql, params, fetch_all)?.iter().map(sqlite_row).collect(),
+            Self::Postgres(conn) => run!(&mut **conn, sql, params, fetch_all)?.iter().map(postgres_row).collect(),
+        }
+    }
+}
+
+fn sqlite_row(row: &SqliteRow) -> Result<Row> {
+    let cell = |n: usize| {
+        let raw = row.try_get_raw(n).map_err(failed)?;
+        if raw.is_null() {
+            return Ok(Cell::Null);
+        }
+        // SQLite types values, not columns.
+        match raw.type_info().name() {
+            "INTEGER" | "BOOLEAN" => row.try_get::<i64, _>(n).map(Cell::Int).map_err(failed),
+            _ => row.try_get::<String, _>(n).map(Cell::Text).map_err(failed),
+        }
+    };
+    (0..row.columns().len()).map(cell).collect::<Result<_>>().map(Row)
+}
+
+fn postgres_row(row: &PgRow) -> Result<Row> {
+    let cell = |n: usize| {
+        let raw = row.try_get_raw(n).map_err(failed)?;
+        if raw.is_null() {
+            return Ok(Cell::Null);
+        }
+        match row.columns()[n].type_info().name() {
+            "INT8" => row.try_get::<i64, _>(n).map(Cell::Int).map_err(failed),
+            "INT4" => row.try_get::<i32, _>(n).map(|v| Cell::Int(v.into())).map_err(failed),
+            "BOOL" => row.try_get::<bool, _>(n).map(|v| Cell::Int(v.into())).map_err(failed),
+            _ => row.try_get::<String, _>(n).map(Cell::Text).map_err(failed),
+        }
+    };
+    (0..row.columns().len()).map(cell).collect::<Result<_>>().map(Row)
+}
+
+/// Tells apart a database that is away, one that is full, and a defect.
+pub(crate) fn failed(error: sqlx::Error) -> Error {
+    let away = |error: sqlx::Error| Error::new(code::UNAVAILABLE, "the database does not answer; nothing was done").retry_after(2).caused_by(error);
+    match &error {
+        sqlx::Error::Database(database) => {
+            let state = database.code().unwrap_or_default().into_owned();
+            let sqlite = state.parse::<u32>().ok().filter(|_| state.len() < 5).map(|extended| extended & 0xff);
+            match (state.as_str(), sqlite) {
+                // SQLITE_FULL; PostgreSQL: disk_full.
+                (_, Some(13)) | ("53100", _) => Error::new(code::STORAGE_FULL, "the database has no space left; nothing was done").retry_after(30).caused_by(error),
+                // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_CANTOPEN.
+                (_, Some(5 | 6 | 10 | 14)) => away(error),
+                // Connection, insufficient resources, operator intervention, deadlock, serialization.
+                (state, _) if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) || state == "40P01" || state == "40001" => away(error),
+                _ => Error::internal(error),
+            }
+        }
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => away(error),
+        _ => Error::internal(error),
+    }
+}

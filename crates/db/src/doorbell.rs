@@ -1,0 +1,135 @@
+//! The doorbell: wakes whoever may have something to do. It carries no truth; losing every ring only costs
+//! latency, because every listener also looks by itself from time to time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::sync::{Notify, watch};
+
+use crate::Db;
+
+/// What may have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Tasks were assigned, or are to be cancelled.
+    Tasks,
+    /// Runs may go on.
+    Runs,
+    /// Events were recorded.
+    Events,
+    /// Output was stored.
+    Output,
+}
+
+impl Topic {
+    const ALL: [Self; 4] = [Self::Tasks, Self::Runs, Self::Events, Self::Output];
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+const CHANNEL: &str = "synod";
+
+struct Inner {
+    topics: [watch::Sender<u64>; 4],
+    deaf: AtomicBool,
+    pending: AtomicU8,
+    wake: Notify,
+    crosses_processes: bool,
+}
+
+/// Rings within this process and, on PostgreSQL, at every other server.
+#[derive(Clone)]
+pub struct Doorbell(Arc<Inner>);
+
+impl Doorbell {
+    /// A doorbell for the servers of one database. `server` keeps a server from waking itself twice.
+    pub fn new(db: &Db, server: &str) -> Self {
+        let bell = Self(Arc::new(Inner {
+            topics: Topic::ALL.map(|_| watch::Sender::new(0)),
+            deaf: AtomicBool::new(false),
+            pending: AtomicU8::new(0),
+            wake: Notify::new(),
+            crosses_processes: db.postgres().is_some(),
+        }));
+        if let Some(pool) = db.postgres() {
+            tokio::spawn(bell.clone().send(pool.clone(), server.to_owned()));
+            tokio::spawn(bell.clone().receive(pool.clone(), server.to_owned()));
+        }
+        bell
+    }
+
+    /// Wakes the listeners of a topic, here and elsewhere. Never waits.
+    pub fn ring(&self, topic: Topic) {
+        if self.0.deaf.load(Ordering::Relaxed) {
+            return;
+        }
+        self.ring_here(topic);
+        if self.0.crosses_processes {
+            self.0.pending.fetch_or(topic.bit(), Ordering::AcqRel);
+            self.0.wake.notify_one();
+        }
+    }
+
+    fn ring_here(&self, topic: Topic) {
+        self.0.topics[topic as usize].send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// Listens to a topic: `changed()` returns after a ring since the last look. Rings in between become one.
+    pub fn listen(&self, topic: Topic) -> watch::Receiver<u64> {
+        self.0.topics[topic as usize].subscribe()
+    }
+
+    /// For tests: from now on every ring is lost.
+    pub fn break_it(&self) {
+        self.0.deaf.store(true, Ordering::Relaxed);
+    }
+
+    async fn send(self, pool: sqlx::PgPool, server: String) {
+        loop {
+            self.0.wake.notified().await;
+            let bits = self.0.pending.swap(0, Ordering::AcqRel);
+            if bits != 0
+                && let Err(error) = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("{server} {bits}")).execute(&pool).await
+            {
+                tracing::debug!(%error, "a ring was lost");
+            }
+            if pool.is_closed() {
+                return;
+            }
+        }
+    }
+
+    async fn receive(self, pool: sqlx::PgPool, server: String) {
+        loop {
+            if let Err(error) = self.listen_once(&pool, &server).await {
+                tracing::debug!(%error, "not listening for rings");
+            }
+            if pool.is_closed() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn listen_once(&self, pool: &sqlx::PgPool, server: &str) -> sqlx::Result<()> {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen(CHANNEL).await?;
+        loop {
+            match listener.try_recv().await? {
+                // The connection was lost: any ring may have been missed.
+                None => Topic::ALL.into_iter().for_each(|topic| self.ring_here(topic)),
+                Some(note) => {
+                    let Some((from, bits)) = note.payload().split_once(' ') else { continue };
+                    let bits: u8 = bits.parse().unwrap_or(u8::MAX);
+                    if from != server && !self.0.deaf.load(Ordering::Relaxed) {
+                        Topic::ALL.into_iter().filter(|topic| bits & topic.bit() != 0).for_each(|topic| self.ring_here(topic));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The log of events: appended in the transaction that made them true, then given gap-free positions.
+//!
+//! PostgreSQL's sequence numbers become visible out of order, so a reader who remembers the last number
+//! it saw could miss a slower transaction's rows. Only the sealer gives out positions, and only to
+//! committed rows; readers go by positions.
+
+use serde::Serialize;
+use synod_domain::event::{Event, NewEvent};
+use synod_domain::{Result, Timestamp};
+
+use crate::{ColumnType, Query, Row, Tx, params, to_records};
+
+#[derive(Serialize)]
+struct Record<'a> {
+    n: usize,
+    kind: &'a str,
+    subject: &'a str,
+    namespace: Option<&'a str>,
+    run_id: Option<&'a str>,
+    actor: &'a str,
+    data: String,
+}
+
+/// Appends events to the transaction that makes them true.
+pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Record<'_>> = events
+        .iter()
+        .enumerate()
+        .map(|(n, e)| Record {
+            n, kind: e.kind, subject: &e.subject, namespace: e.namespace.as_deref(), run_id: e.run.as_deref(), actor: &e.actor, data: e.data.to_string(),
+        })
+        .collect();
+    let records = tx.dialect().records(
+        2,
+        &[
+            ("n", ColumnType::Int), ("kind", ColumnType::Text), ("subject", ColumnType::Text), ("namespace", ColumnType::Text), ("run_id", ColumnType::Text),
+            ("actor", ColumnType::Text), ("data", ColumnType::Text),
+        ],
+    );
+    let sql = format!(
+        "INSERT INTO events (type, subject, namespace, run_id, actor, at, data)
+         SELECT r.kind, r.subject, r.namespace, r.run_id, r.actor, $1, r.data FROM {records} AS r ORDER BY r.n RETURNING seq"
+    );
+    let inserted = tx.query(sql, params![now, to_records(&rows)?]).await?;
+    let mut seqs: Vec<i64> = inserted.iter().map(|row| row.int(0)).collect();
+    seqs.sort_unstable();
+    if tx.dialect().has_one_writer() {
+        // Rows become visible in the order of their numbers here, so their places are known at once.
+        return place(tx, &seqs).await;
+    }
+    let sql = format!("INSERT INTO unsealed (seq) SELECT r.seq FROM {} AS r", seq_records(tx, 1));
+    tx.execute(sql, params![to_seqs(&seqs)?]).await?;
+    Ok(())
+}
+
+fn seq_records(tx: &Tx, param: u32) -> String {
+    tx.dialect().records(param, &[("n", ColumnType::Int), ("seq", ColumnType::Int)])
+}
+
+fn to_seqs(seqs: &[i64]) -> Result<String> {
+    #[derive(Serialize)]
+    struct Seq {
+        n: usize,
+        seq: i64,
+    }
+    let rows: Vec<Seq> = seqs.iter().enumerate().map(|(n, seq)| Seq { n, seq: *seq }).collect();
+    to_records(&rows)
+}
+
+async fn place(tx: &mut Tx, seqs: &[i64]) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO event_positions (position, seq) SELECT COALESCE((SELECT max(position) FROM event_positions), 0) + 1 + r.n, r.seq FROM {} AS r",
+        seq_records(tx, 1)
+    );
+    tx.execute(sql, params![to_seqs(seqs)?]).await?;
+    Ok(())
+}
+
+/// Gives the next committed events their positions; returns how many. Only one server at a time may
+/// do this; should two try, the position's uniqueness lets one of them fail whole.
+pub async fn seal(tx: &mut Tx, limit: u32) -> Result<usize> {
+    let rows = tx.query(format!("SELECT seq FROM unsealed ORDER BY seq LIMIT {limit}"), params![]).await?;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.int(0)).collect();
+    if seqs.is_empty() {
+        return Ok(0);
+    }
+    place(tx, &seqs).await?;
+    let sql = format!("DELETE FROM unsealed WHERE seq IN (SELECT r.seq FROM {} AS r)", seq_records(tx, 1));
+    tx.execute(sql, params![to_seqs(&seqs)?]).await?;
+    Ok(seqs.len())
+}
+
+/// What to read.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only of this type; with `*` at the end any that begin so.
+    pub kind: Option<String>,
+    /// Only about this subject.
+    pub subject: Option<String>,
+    /// Only of this run.
+    pub run: Option<String>,
+    /// Only in these namespaces (and, when `global`, those of none); `None` for all.
+    pub namespaces: Option<Vec<String>>,
+    /// Whether events of no namespace are among them.
+    pub global: bool,
+    /// Only caused by this actor.
+    pub actor: Option<String>,
+    /// Only recorded at or after.
+    pub since: Option<Timestamp>,
+    /// Only recorded before.
+    pub until: Option<Timestamp>,
+    /// Only after this position (before it, when `newest`).
+    pub after: Option<u64>,
+    /// Newest first.
+    pub newest: bool,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Reads events by position.
+pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Event>> {
+    let mut sql = "SELECT p.position, e.type, e.subject, e.namespace, e.run_id, e.actor, e.at, e.data
+         FROM event_positions p JOIN events e ON e.seq = p.seq WHERE 1 = 1"
+        .to_owned();
+    let mut values: Vec<crate::Param> = Vec::new();
+    let mut also = |condition: &str, value: crate::Param| {
+        values.push(value);
+        sql.push_str(&format!(" AND {condition} ${}", values.len()));
+    };
+    for (condition, value) in [("e.subject =", &filter.subject), ("e.run_id =", &filter.run), ("e.actor =", &filter.actor)] {
+        if let Some(value) = value {
+            also(condition, value.into());
+        }
+    }
+    if let Some(since) = filter.since {
+        also("e.at >=", since.into());
+    }
+    if let Some(until) = filter.until {
+        also("e.at <", until.into());
+    }
+    if let Some(after) = filter.after {
+        also(if filter.newest { "p.position <" } else { "p.position >" }, after.into());
+    }
+    match filter.kind.as_deref().map(|kind| (kind, kind.strip_suffix('*'))) {
+        Some((_, Some(prefix))) => {
+            also("e.type >=", prefix.into());
+            also("e.type <", format!("{prefix}\u{7f}").into());
+        }
+        Some((kind, None)) => also("e.type =", kind.into()),
+        None => {}
+    }
+    if let Some(namespaces) = &filter.namespaces {
+        let marks: Vec<String> = namespaces
+            .iter()
+            .map(|namespace| {
+                values.push(namespace.into());
+                format!("${}", values.len())
+            })
+            .collect();
+        let inside = if marks.is_empty() { "1 = 0".to_owned() } else { format!("e.namespace IN ({})", marks.join(", ")) };
+        let outside = if filter.global { " OR e.namespace IS NULL" } else { "" };
+        sql.push_str(&format!(" AND ({inside}{outside})"));
+    }
+    let order = if filter.newest { "DESC" } else { "ASC" };
+    sql.push_str(&format!(" ORDER BY p.position {order} LIMIT {}", filter.limit));
+    db.query(sql, values).await?.iter().map(event).collect()
+}
+
+fn event(row: &Row) -> Result<Event> {
+    let position = row.int(0).unsigned_abs();
+    Ok(Event {
+        specversion: "1.0".into(),
+        id: position.to_string(),
+        source: "synod".into(),
+        kind: row.text(1),
+        subject: row.text(2),
+        time: row.time(6),
+        datacontenttype: "application/json".into(),
+        namespace: row.text_opt(3),
+        run: row.text_opt(4),
+        actor: row.text(5),
+        position,
+        data: row.json(7)?,
+    })
+}
+
+/// The last position given out; 0 when none is.
+pub async fn last_position(db: &mut impl Query) -> Result<u64> {
+    Ok(db.first("SELECT max(position) FROM event_positions", params![]).await?.map_or(0, |row| row.int(0).unsigned_abs()))
+}

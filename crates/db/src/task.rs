@@ -1,0 +1,450 @@
+//! Tasks and their output.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use synod_domain::strategy::Tally;
+use synod_domain::task::{Phase, StepOutcome};
+use synod_domain::{Result, Timestamp};
+
+use crate::{ColumnType, Query, Row, Tx, params, to_records};
+
+/// A task as stored.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The run.
+    pub run: String,
+    /// Place in rollout order.
+    pub idx: u32,
+    /// The node's identity.
+    pub node_id: String,
+    /// The node's name.
+    pub node: String,
+    /// The run's namespace.
+    pub namespace: String,
+    /// The run's template.
+    pub template: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its batch.
+    pub batch: Option<u32>,
+    /// When it was given out.
+    pub assigned_at: Option<Timestamp>,
+    /// When to stop waiting.
+    pub deadline_at: Option<Timestamp>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The deciding exit code.
+    pub exit_code: Option<i32>,
+    /// Why it did not succeed.
+    pub reason: String,
+    /// Steps, warnings, digest.
+    pub detail: Detail,
+}
+
+/// The less asked-for part of a task's outcome.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Detail {
+    /// The steps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepOutcome>,
+    /// Checks that only warn and did not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Whether output was dropped beyond the bound.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// SHA-256 over the kept output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_digest: Option<String>,
+}
+
+const COLUMNS: &str = "run_id, idx, node_id, node_name, namespace, template, phase, created_at, batch, assigned_at, deadline_at, started_at, finished_at, exit_code, reason, detail";
+
+fn task(row: &Row) -> Result<Task> {
+    Ok(Task {
+        run: row.text(0),
+        idx: row.uint(1),
+        node_id: row.text(2),
+        node: row.text(3),
+        namespace: row.text(4),
+        template: row.text(5),
+        phase: row.word(6)?,
+        created_at: row.time(7),
+        batch: row.int_opt(8).and_then(|n| u32::try_from(n).ok()),
+        assigned_at: row.time_opt(9),
+        deadline_at: row.time_opt(10),
+        started_at: row.time_opt(11),
+        finished_at: row.time_opt(12),
+        exit_code: row.int_opt(13).and_then(|n| i32::try_from(n).ok()),
+        reason: row.text(14),
+        detail: row.json(15)?,
+    })
+}
+
+/// A task that is to go to its node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The run.
+    pub run: String,
+    /// Place in rollout order.
+    pub idx: u32,
+    /// The node's identity.
+    pub node_id: String,
+    /// Not to be started after.
+    pub start_by: Timestamp,
+}
+
+/// Makes the tasks of a run, the first `first` of them assigned, the rest waiting.
+pub async fn create(tx: &mut Tx, run: &crate::run::Run, first: u32, now: Timestamp, start_by: Timestamp) -> Result<()> {
+    tx.execute(
+        "INSERT INTO tasks (run_id, idx, node_id, node_name, namespace, template, phase, created_at, batch, assigned_at, deadline_at)
+         SELECT run_id, idx, node_id, node_name, $2, $3,
+                CASE WHEN idx < $4 THEN 'assigned' ELSE 'waiting' END, $5,
+                CASE WHEN idx < $4 THEN 0 END, CASE WHEN idx < $4 THEN $5 END, CASE WHEN idx < $4 THEN $6 END
+         FROM run_nodes WHERE run_id = $1",
+        params![&run.id, &run.namespace, &run.template, first, now, start_by],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Assigns the next `n` waiting tasks of a run as one batch.
+pub async fn assign_next(tx: &mut Tx, run: &str, n: u32, batch: u32, now: Timestamp, start_by: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE tasks SET phase = 'assigned', batch = $3, assigned_at = $4, deadline_at = $5
+         WHERE run_id = $1 AND idx IN (SELECT idx FROM tasks WHERE run_id = $1 AND phase = 'waiting' ORDER BY idx LIMIT $2)",
+        params![run, n, batch, now, start_by],
+    )
+    .await?;
+    Ok(())
+}
+
+fn assigned(row: &Row) -> Assigned {
+    Assigned { run: row.text(0), idx: row.uint(1), node_id: row.text(2), start_by: row.time(3) }
+}
+
+/// Assigned tasks of one run.
+pub async fn assigned_of_run(db: &mut impl Query, run: &str) -> Result<Vec<Assigned>> {
+    let rows = db.query("SELECT run_id, idx, node_id, deadline_at FROM tasks WHERE run_id = $1 AND phase = 'assigned'", params![run]).await?;
+    Ok(rows.iter().map(assigned).collect())
+}
+
+/// Assigned tasks of the nodes whose streams a server holds.
+pub async fn assigned_to_server(db: &mut impl Query, server: &str) -> Result<Vec<Assigned>> {
+    let rows = db
+        .query(
+            "SELECT t.run_id, t.idx, t.node_id, t.deadline_at FROM node_sessions s JOIN tasks t ON t.node_id = s.node_id
+             WHERE s.server_id = $1 AND t.phase = 'assigned'",
+            params![server],
+        )
+        .await?;
+    Ok(rows.iter().map(assigned).collect())
+}
+
+#[derive(Serialize)]
+struct Id<'a> {
+    id: &'a str,
+}
+
+/// Assigned and started tasks of some nodes; started ones say so.
+pub async fn open_of_nodes(db: &mut impl Query, nodes: &[String]) -> Result<Vec<(Assigned, Phase)>> {
+    let ids: Vec<Id<'_>> = nodes.iter().map(|id| Id { id }).collect();
+    let records = db.dialect().records(1, &[("id", ColumnType::Text)]);
+    let sql = format!(
+        "SELECT t.run_id, t.idx, t.node_id, t.deadline_at, t.phase FROM {records} AS r JOIN tasks t ON t.node_id = r.id WHERE t.phase IN ('assigned', 'started')"
+    );
+    db.query(sql, params![to_records(&ids)?]).await?.iter().map(|row| Ok((assigned(row), row.word(4)?))).collect()
+}
+
+/// Tasks under way in runs that are being cancelled, on the nodes a server holds: their ids and nodes.
+pub async fn to_cancel(db: &mut impl Query, server: &str) -> Result<Vec<(String, u32, String)>> {
+    let rows = db
+        .query(
+            "SELECT t.run_id, t.idx, t.node_id FROM runs r JOIN tasks t ON t.run_id = r.id JOIN node_sessions s ON s.node_id = t.node_id
+             WHERE r.phase = 'running' AND r.cancelling = 1 AND t.phase IN ('assigned', 'started') AND s.server_id = $1",
+            params![server],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| (row.text(0), row.uint(1), row.text(2))).collect())
+}
+
+/// How the tasks of a run stand, by phase.
+pub async fn counts(db: &mut impl Query, run: &str) -> Result<Vec<(Phase, u32, u32)>> {
+    let rows = db.query("SELECT phase, count(*), CAST(sum(check_failed) AS BIGINT) FROM tasks WHERE run_id = $1 GROUP BY phase", params![run]).await?;
+    rows.iter().map(|row| Ok((row.word(0)?, row.uint(1), row.uint(2)))).collect()
+}
+
+/// How the tasks of a run stand, as the strategy sees them.
+pub async fn tally(db: &mut impl Query, run: &str) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for (phase, n, checks) in counts(db, run).await? {
+        tally.check_failed += checks;
+        match phase {
+            Phase::Waiting => tally.waiting += n,
+            Phase::Assigned | Phase::Started => tally.active += n,
+            Phase::Succeeded => tally.succeeded += n,
+            Phase::Skipped => tally.skipped += n,
+            Phase::Cancelled => tally.cancelled += n,
+            Phase::Failed | Phase::TimedOut | Phase::Lost | Phase::Refused => tally.failed += n,
+        }
+    }
+    Ok(tally)
+}
+
+/// Ends all waiting tasks of a run in a phase.
+pub async fn end_waiting(tx: &mut Tx, run: &str, phase: Phase, reason: &str, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "UPDATE tasks SET phase = $2, reason = $3, finished_at = $4 WHERE run_id = $1 AND phase = 'waiting'",
+        params![run, phase.name(), reason, now],
+    )
+    .await
+}
+
+/// A task that has begun.
+#[derive(Debug, Clone, Serialize)]
+pub struct Started {
+    /// The run.
+    pub run_id: String,
+    /// Place in rollout order.
+    pub idx: u32,
+    /// The node that says so.
+    pub node_id: String,
+    /// When, by the node's clock.
+    pub at: i64,
+    /// When to stop waiting for its end.
+    pub deadline_at: i64,
+}
+
+/// Records tasks that have begun; those that were assigned to that node.
+pub async fn started(tx: &mut Tx, tasks: &[Started]) -> Result<Vec<(String, u32)>> {
+    let records = tx.dialect().records(
+        1,
+        &[("run_id", ColumnType::Text), ("idx", ColumnType::Int), ("node_id", ColumnType::Text), ("at", ColumnType::Int), ("deadline_at", ColumnType::Int)],
+    );
+    let sql = format!(
+        "UPDATE tasks SET phase = 'started', started_at = r.at, deadline_at = r.deadline_at FROM {records} AS r
+         WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.phase = 'assigned'
+         RETURNING tasks.run_id, tasks.idx"
+    );
+    Ok(tx.query(sql, params![to_records(tasks)?]).await?.iter().map(|row| (row.text(0), row.uint(1))).collect())
+}
+
+/// A task that has ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ended {
+    /// The run.
+    pub run_id: String,
+    /// Place in rollout order.
+    pub idx: u32,
+    /// The node that says so.
+    pub node_id: String,
+    /// How.
+    pub phase: String,
+    /// When it began.
+    pub started_at: Option<i64>,
+    /// When it ended.
+    pub finished_at: i64,
+    /// The deciding exit code.
+    pub exit_code: Option<i32>,
+    /// Why it did not succeed.
+    pub reason: String,
+    /// Whether an explicit check failed it.
+    pub check_failed: u8,
+    /// [`Detail`] as JSON text.
+    pub detail: String,
+}
+
+const ENDED: [(&str, ColumnType); 10] = [
+    ("run_id", ColumnType::Text), ("idx", ColumnType::Int), ("node_id", ColumnType::Text), ("phase", ColumnType::Text), ("started_at", ColumnType::Int),
+    ("finished_at", ColumnType::Int), ("exit_code", ColumnType::Int), ("reason", ColumnType::Text), ("check_failed", ColumnType::Int), ("detail", ColumnType::Text),
+];
+
+/// Records the ends of tasks under way; returns those that were.
+pub async fn ended(tx: &mut Tx, tasks: &[Ended]) -> Result<HashSet<(String, u32)>> {
+    let records = tx.dialect().records(1, &ENDED);
+    let sql = format!(
+        "UPDATE tasks SET phase = r.phase, started_at = COALESCE(r.started_at, tasks.started_at), finished_at = r.finished_at, exit_code = r.exit_code,
+                reason = r.reason, check_failed = r.check_failed, detail = r.detail, deadline_at = NULL
+         FROM {records} AS r
+         WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.phase IN ('assigned', 'started')
+         RETURNING tasks.run_id, tasks.idx"
+    );
+    Ok(tx.query(sql, params![to_records(tasks)?]).await?.iter().map(|row| (row.text(0), row.uint(1))).collect())
+}
+
+/// Records results that came after the server had given the tasks up: what the node says is the truth about
+/// the node, whatever was decided meanwhile. Returns those that were given up and are now known.
+pub async fn ended_late(tx: &mut Tx, tasks: &[Ended]) -> Result<HashSet<(String, u32)>> {
+    let records = tx.dialect().records(1, &ENDED);
+    let sql = format!(
+        "UPDATE tasks SET phase = r.phase, started_at = COALESCE(r.started_at, tasks.started_at), finished_at = r.finished_at, exit_code = r.exit_code,
+                reason = CASE WHEN r.reason = '' THEN 'the result came late' ELSE r.reason || ' (the result came late)' END, detail = r.detail
+         FROM {records} AS r
+         WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.detail = $2
+         RETURNING tasks.run_id, tasks.idx"
+    );
+    Ok(tx.query(sql, params![to_records(tasks)?, GIVEN_UP]).await?.iter().map(|row| (row.text(0), row.uint(1))).collect())
+}
+
+/// The detail of a task the server gave up without hearing from its node.
+pub const GIVEN_UP: &str = "{\"givenUp\":true}";
+
+/// Tasks whose deadline has passed: run, index, node, phase.
+pub async fn overdue(db: &mut impl Query, now: Timestamp, limit: u32) -> Result<Vec<(String, u32, String, Phase)>> {
+    let sql = format!("SELECT run_id, idx, node_id, phase FROM tasks WHERE phase IN ('assigned', 'started') AND deadline_at <= $1 ORDER BY deadline_at LIMIT {limit}");
+    db.query(sql, params![now]).await?.iter().map(|row| Ok((row.text(0), row.uint(1), row.text(2), row.word(3)?))).collect()
+}
+
+/// What to list, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only of this run.
+    pub run: Option<String>,
+    /// Only in these namespaces; `None` for all.
+    pub namespaces: Option<Vec<String>>,
+    /// Only of this template.
+    pub template: Option<String>,
+    /// Only on this node, by name.
+    pub node: Option<String>,
+    /// Only in these phases; empty for all.
+    pub phases: Vec<Phase>,
+    /// Only made at or after.
+    pub since: Option<Timestamp>,
+    /// Only made before.
+    pub until: Option<Timestamp>,
+    /// In which order.
+    pub sort: Sort,
+    /// Skip so many.
+    pub offset: u32,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// The order of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// Newest first.
+    #[default]
+    Newest,
+    /// Oldest first.
+    Oldest,
+    /// By node's name.
+    Node,
+    /// By node's name, backwards.
+    NodeBackwards,
+    /// By phase.
+    Phase,
+    /// In rollout order.
+    Rollout,
+}
+
+/// Lists tasks.
+pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Task>> {
+    let mut sql = format!("SELECT {COLUMNS} FROM tasks WHERE 1 = 1");
+    let mut values: Vec<crate::Param> = Vec::new();
+    let mut also = |condition: &str, value: crate::Param| {
+        values.push(value);
+        sql.push_str(&format!(" AND {condition} ${}", values.len()));
+    };
+    for (condition, value) in [("run_id =", &filter.run), ("template =", &filter.template), ("node_name =", &filter.node)] {
+        if let Some(value) = value {
+            also(condition, value.into());
+        }
+    }
+    if let Some(since) = filter.since {
+        also("created_at >=", since.into());
+    }
+    if let Some(until) = filter.until {
+        also("created_at <", until.into());
+    }
+    if let Some(namespaces) = &filter.namespaces {
+        let marks: Vec<String> = namespaces
+            .iter()
+            .map(|namespace| {
+                values.push(namespace.into());
+                format!("${}", values.len())
+            })
+            .collect();
+        sql.push_str(&format!(" AND namespace IN ({})", if marks.is_empty() { "NULL".to_owned() } else { marks.join(", ") }));
+    }
+    if !filter.phases.is_empty() {
+        let names: Vec<String> = filter.phases.iter().map(|phase| format!("'{}'", phase.name())).collect();
+        sql.push_str(&format!(" AND phase IN ({})", names.join(", ")));
+    }
+    let order = match filter.sort {
+        Sort::Newest => "created_at DESC, run_id DESC, idx",
+        Sort::Oldest => "created_at, run_id, idx",
+        Sort::Node => "node_name, created_at DESC, run_id, idx",
+        Sort::NodeBackwards => "node_name DESC, created_at DESC, run_id, idx",
+        Sort::Phase => "phase, created_at DESC, run_id, idx",
+        Sort::Rollout => "run_id, idx",
+    };
+    sql.push_str(&format!(" ORDER BY {order} LIMIT {} OFFSET {}", filter.limit, filter.offset));
+    db.query(sql, values).await?.iter().map(task).collect()
+}
+
+/// One task.
+pub async fn get(db: &mut impl Query, run: &str, idx: u32) -> Result<Option<Task>> {
+    let sql = format!("SELECT {COLUMNS} FROM tasks WHERE run_id = $1 AND idx = $2");
+    db.first(sql, params![run, idx]).await?.map(|row| task(&row)).transpose()
+}
+
+/// A piece of output to store.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewOutput {
+    /// The run.
+    pub run_id: String,
+    /// Place in rollout order.
+    pub idx: u32,
+    /// The node that sent it.
+    pub node_id: String,
+    /// Number within the task.
+    pub chunk: u32,
+    /// JSON array of segments.
+    pub segments: String,
+}
+
+/// Stores output; pieces known already stay as they are, and only the task's own node may add any.
+pub async fn add_output(tx: &mut Tx, output: &[NewOutput]) -> Result<u64> {
+    let records = tx.dialect().records(
+        1,
+        &[("run_id", ColumnType::Text), ("idx", ColumnType::Int), ("node_id", ColumnType::Text), ("chunk", ColumnType::Int), ("segments", ColumnType::Text)],
+    );
+    let sql = format!(
+        "INSERT INTO outputs (run_id, idx, chunk, segments)
+         SELECT r.run_id, r.idx, r.chunk, r.segments FROM {records} AS r JOIN tasks t ON t.run_id = r.run_id AND t.idx = r.idx AND t.node_id = r.node_id
+         WHERE true ON CONFLICT (run_id, idx, chunk) DO NOTHING"
+    );
+    tx.execute(sql, params![to_records(output)?]).await
+}
+
+/// A stored piece of output.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Grows with time within a run.
+    pub id: i64,
+    /// Place of its task in rollout order.
+    pub idx: u32,
+    /// The node's name.
+    pub node: String,
+    /// Number within the task.
+    pub chunk: u32,
+    /// JSON array of segments.
+    pub segments: String,
+}
+
+/// Output of a run after a piece, in the order it was stored.
+pub async fn output(db: &mut impl Query, run: &str, node: Option<&str>, after: i64, limit: u32) -> Result<Vec<Output>> {
+    let sql = format!(
+        "SELECT o.id, o.idx, n.node_name, o.chunk, o.segments FROM outputs o JOIN run_nodes n ON n.run_id = o.run_id AND n.idx = o.idx
+         WHERE o.run_id = $1 AND o.id > $2 AND ($3 = '' OR n.node_name = $3) ORDER BY o.id LIMIT {limit}"
+    );
+    let rows = db.query(sql, params![run, after, node.unwrap_or_default()]).await?;
+    Ok(rows.iter().map(|row| Output { id: row.int(0), idx: row.uint(1), node: row.text(2), chunk: row.uint(3), segments: row.text(4) }).collect())
+}

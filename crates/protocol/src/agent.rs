@@ -1,0 +1,17 @@
+//! The stream between agents and servers, generated from `proto/synod/agent/v1/agent.proto`.
+
+#![allow(missing_docs, clippy::all)]
+
+tonic::include_proto!("synod.agent.v1");
+
+/// The ALPN name by which an agent asks for the mutually authenticated side of a server's port.
+pub const ALPN: &[u8] = b"synod-agent";
+
+/// The largest message either side takes, in bytes: a task's kept output and its envelope fit well.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Splits `RUN.INDEX`.
+pub fn split_task(task: &str) -> Option<(&str, u32)> {
+    let (run, index) = task.rsplit_once('.')?;
+    Some((run, index.parse().ok()?))
+}
