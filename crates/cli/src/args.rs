@@ -23,8 +23,8 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// How to write the answer
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    /// How to write the answer: table, wide, json, yaml, csv or name
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub output: Option<Format>,
     /// The namespace
     #[arg(short, long, global = true)]

@@ -255,7 +255,7 @@ mod tests {
         ]));
         let Fault::Located { places, .. } = fault else { panic!() };
         assert!(places[0].contains("a.yaml:9:3: there is no field `titel`\n 9 |   titel: a\n   |   ^\nhelp: did you mean `title`?"), "{}", places[0]);
-        assert!(places[1].contains("b.json:2:36: 5 is not an array"), "{}", places[1]);
+        assert!(places[1].contains("b.json:2:49: 5 is not an array"), "{}", places[1]);
         assert_eq!(places[2], "/documents/9: elsewhere");
     }
 

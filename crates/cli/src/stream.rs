@@ -17,13 +17,19 @@ pub struct Follow<'a, P> {
     last: Option<String>,
     stream: Option<EventStream>,
     broken_since: Option<Instant>,
+    told: bool,
     pause: Duration,
 }
 
 impl<'a, P: Fn(Option<i64>) -> String> Follow<'a, P> {
     /// Follows the path made from the number of the last event seen.
     pub fn new(client: &'a Client, path: P) -> Self {
-        Self { client, path, last: None, stream: None, broken_since: None, pause: Duration::ZERO }
+        Self { client, path, last: None, stream: None, broken_since: None, told: false, pause: Duration::ZERO }
+    }
+
+    /// Opens the stream ahead; what is wrong, `next` will find.
+    pub async fn open(&mut self) {
+        self.stream = self.client.events(&(self.path)(None), None).await.ok();
     }
 
     /// The next event. Waits while the server is away, up to five minutes.
@@ -46,7 +52,8 @@ impl<'a, P: Fn(Option<i64>) -> String> Follow<'a, P> {
             };
             match stream.next().await {
                 Ok(Some(event)) => {
-                    if self.broken_since.take().is_some() {
+                    self.broken_since = None;
+                    if std::mem::take(&mut self.told) {
                         note("connected again");
                     }
                     self.pause = Duration::ZERO;
@@ -64,14 +71,13 @@ impl<'a, P: Fn(Option<i64>) -> String> Follow<'a, P> {
 
     fn back_off(&mut self, fault: Fault) -> Result<()> {
         self.stream = None;
-        let since = *self.broken_since.get_or_insert_with(|| {
-            // The first breaks are usually over at once; the person hears of longer ones.
-            Instant::now()
-        });
+        let since = *self.broken_since.get_or_insert_with(Instant::now);
         if since.elapsed() > PATIENCE {
             return Err(fault);
         }
-        if self.pause == Duration::from_millis(400) {
+        // Most breaks are over at once; people hear of longer ones.
+        if self.pause >= Duration::from_millis(400) && !self.told {
+            self.told = true;
             note("the connection is lost; trying again");
         }
         self.pause = (self.pause * 2).clamp(Duration::from_millis(100), Duration::from_secs(5));

@@ -53,8 +53,15 @@ tables! {
 /// Tables whose number column the database itself hands out.
 const NUMBERED: [(&str, &str); 2] = [("outputs", "id"), ("events", "seq")];
 
-/// Writes a consistent copy of everything, piece by piece, into `sink`.
-pub async fn write<E: From<Error>>(db: &Db, mut sink: impl AsyncFnMut(Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+/// What a backup is written into: pieces, or why it broke off.
+pub type Sink = tokio::sync::mpsc::Sender<std::io::Result<Vec<u8>>>;
+
+async fn pass(sink: &Sink, piece: Vec<u8>) -> Result<()> {
+    sink.send(Ok(piece)).await.map_err(|_| Error::internal("the receiver of the backup went away"))
+}
+
+/// Writes a consistent copy of everything, piece by piece.
+pub async fn write(db: &Db, sink: &Sink) -> Result<()> {
     let mut tx = db.snapshot().await?;
     let mut hash = Sha256::new();
     let mut rows = 0u64;
@@ -74,16 +81,15 @@ pub async fn write<E: From<Error>>(db: &Db, mut sink: impl AsyncFnMut(Vec<u8>) -
                 rows += 1;
             }
             hash.update(&piece);
-            sink(std::mem::take(&mut piece)).await?;
+            pass(sink, std::mem::take(&mut piece)).await?;
             if found.len() < PAGE {
                 break;
             }
         }
     }
     let last = line(&json!({"rows": rows, "sha256": hex::encode(hash.finalize())}));
-    sink(last).await?;
-    tx.rollback().await?;
-    Ok(())
+    pass(sink, last).await?;
+    tx.rollback().await
 }
 
 fn line(value: &Value) -> Vec<u8> {

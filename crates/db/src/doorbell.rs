@@ -17,14 +17,16 @@ pub enum Topic {
     Tasks,
     /// Runs may go on.
     Runs,
-    /// Events were recorded.
+    /// Events were recorded that have no place in the log yet.
+    Unsealed,
+    /// Events can be read.
     Events,
     /// Output was stored.
     Output,
 }
 
 impl Topic {
-    const ALL: [Self; 4] = [Self::Tasks, Self::Runs, Self::Events, Self::Output];
+    const ALL: [Self; 5] = [Self::Tasks, Self::Runs, Self::Unsealed, Self::Events, Self::Output];
 
     fn bit(self) -> u8 {
         1 << self as u8
@@ -34,7 +36,7 @@ impl Topic {
 const CHANNEL: &str = "synod";
 
 struct Inner {
-    topics: [watch::Sender<u64>; 4],
+    topics: [watch::Sender<u64>; 5],
     deaf: AtomicBool,
     pending: AtomicU8,
     wake: Notify,

@@ -72,18 +72,32 @@ impl Db {
     }
 }
 
+/// What a statement's answer comes as. Boxed, so that callers' futures stay simple types.
+pub type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
 /// Anything statements can be sent through.
-#[allow(async_fn_in_trait)]
 pub trait Query: Send {
     /// Runs a statement and returns its rows.
-    fn query(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> impl Future<Output = Result<Vec<Row>>> + Send;
+    fn send(&mut self, sql: Sql, params: Vec<Param>) -> Answer<'_, Vec<Row>>;
 
     /// Which database it is.
     fn dialect(&self) -> Dialect;
 
+    /// Runs a statement and returns its rows.
+    fn query(&mut self, sql: impl Into<Sql>, params: Vec<Param>) -> Answer<'_, Vec<Row>>
+    where
+        Self: Sized,
+    {
+        self.send(sql.into(), params)
+    }
+
     /// Runs a statement and returns its first row, if any.
-    fn first(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> impl Future<Output = Result<Option<Row>>> + Send {
-        async move { Ok(self.query(sql, params).await?.into_iter().next()) }
+    fn first(&mut self, sql: impl Into<Sql>, params: Vec<Param>) -> Answer<'_, Option<Row>>
+    where
+        Self: Sized,
+    {
+        let rows = self.send(sql.into(), params);
+        Box::pin(async move { Ok(rows.await?.into_iter().next()) })
     }
 }
 
@@ -94,8 +108,8 @@ pub struct Reader {
 }
 
 impl Query for Reader {
-    async fn query(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> Result<Vec<Row>> {
-        self.connection.query(sql.into(), params).await
+    fn send(&mut self, sql: Sql, params: Vec<Param>) -> Answer<'_, Vec<Row>> {
+        Box::pin(self.connection.query(sql, params))
     }
 
     fn dialect(&self) -> Dialect {
@@ -110,8 +124,8 @@ pub struct Tx {
 }
 
 impl Query for Tx {
-    async fn query(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> Result<Vec<Row>> {
-        self.inner.query(sql.into(), params).await
+    fn send(&mut self, sql: Sql, params: Vec<Param>) -> Answer<'_, Vec<Row>> {
+        Box::pin(self.inner.query(sql, params))
     }
 
     fn dialect(&self) -> Dialect {
@@ -121,8 +135,8 @@ impl Query for Tx {
 
 impl Tx {
     /// Runs a statement and returns how many rows it touched.
-    pub async fn execute(&mut self, sql: impl Into<Sql> + Send, params: Vec<Param>) -> Result<u64> {
-        self.inner.execute(sql.into(), params).await
+    pub fn execute(&mut self, sql: impl Into<Sql>, params: Vec<Param>) -> Answer<'_, u64> {
+        Box::pin(self.inner.execute(sql.into(), params))
     }
 
     /// Makes it all durable. Only after this returns may anybody be told.

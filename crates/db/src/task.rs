@@ -206,6 +206,17 @@ pub async fn end_waiting(tx: &mut Tx, run: &str, phase: Phase, reason: &str, now
     .await
 }
 
+/// Brings the deadlines of a run's tasks forward, because nobody wants them any more.
+pub async fn hasten(tx: &mut Tx, run: &str, assigned: Timestamp, started: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE tasks SET deadline_at = CASE WHEN phase = 'assigned' THEN $2 ELSE $3 END
+         WHERE run_id = $1 AND phase IN ('assigned', 'started') AND deadline_at > CASE WHEN phase = 'assigned' THEN $2 ELSE $3 END",
+        params![run, assigned, started],
+    )
+    .await?;
+    Ok(())
+}
+
 /// A task that has begun.
 #[derive(Debug, Clone, Serialize)]
 pub struct Started {

@@ -106,6 +106,15 @@ pub fn decide(policy: &ApprovalPolicy, votes: &[Vote], now: Timestamp, approve_b
     if now >= approve_by { Verdict::Expired } else { Verdict::Pending(missing) }
 }
 
+/// Who would fill which rule by the approving votes alone, as far as they reach.
+pub fn assignment(policy: &ApprovalPolicy, votes: &[Vote]) -> Vec<(usize, String)> {
+    let mut persons: BTreeMap<&str, &Vote> = BTreeMap::new();
+    for vote in votes.iter().filter(|vote| vote.decision == Decision::Approve && !vote.rules.is_empty()) {
+        persons.entry(&vote.person).or_insert(vote);
+    }
+    fill(&policy.rules, &persons.into_values().collect::<Vec<_>>()).0
+}
+
 /// Fills rules with persons so that as many places as possible are taken and nobody takes two:
 /// a maximum bipartite matching by augmenting paths (Kuhn, 1955).
 fn fill(rules: &[ApprovalRule], voters: &[&Vote]) -> (Vec<(usize, String)>, Vec<u32>) {

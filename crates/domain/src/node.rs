@@ -84,7 +84,7 @@ pub fn choose(all: Vec<Candidate>, request: &Selector, template: &Targets, names
             chosen.kept_out.push(node.name);
         }
     }
-    chosen.nodes.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+    chosen.nodes.sort_by_key(|node| natural(&node.name));
     chosen.kept_out.sort();
     chosen
 }

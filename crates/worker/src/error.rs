@@ -65,7 +65,7 @@ impl Error {
 impl From<ClientError> for Error {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Problem(problem) if problem.status == 503 => Self::Unreachable(problem.detail),
+            ClientError::Problem(problem) if matches!(problem.status, 429 | 503) => Self::Unreachable(problem.detail),
             ClientError::Problem(problem) => Self::Refused { code: problem.code, message: problem.detail },
             ClientError::Transport(why) => Self::Unreachable(why),
             answer @ ClientError::Answer(_) => Self::Unreachable(answer.to_string()),

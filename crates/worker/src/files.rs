@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// Makes a folder that only its owner may enter, with the folders above it.
-pub(crate) fn private_dir(dir: &Path) -> Result<()> {
+pub fn private_dir(dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(Error::file("make the folder", dir))?;
     let mode = fs::metadata(dir).map_err(Error::file("read", dir))?.permissions().mode();
     if mode & 0o077 != 0 {

@@ -84,6 +84,10 @@ impl Identity {
             let address: Address = url.parse().map_err(Error::Config)?;
             let client = Client::new(address, &trust, None).map_err(|e| Error::Config(e.to_string()))?;
             match Self::request_with(&client, options).await {
+                // What rustls says of a chain without the pinned authority; trying again would not help.
+                Err(Error::Unreachable(why)) if why.contains("invalid peer certificate") => {
+                    return Err(Error::Crypto(format!("{url} shows no valid certificate of the authority with the fingerprint given: {why}")));
+                }
                 Err(error) if error.is_transient() => last = error,
                 done => return done,
             }

@@ -54,7 +54,7 @@ enum Record {
     /// A task is about to run, or is refused without running.
     Begun { task: String, digest: String, expires_at: Timestamp },
     /// It ended.
-    Ended(Arc<Ended>),
+    Ended(#[serde(with = "shared")] Arc<Ended>),
     /// The server has its result.
     Acked { task: String },
     /// Everything whose manifest expired up to here may have been forgotten.
@@ -198,6 +198,21 @@ impl Inner {
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Journal({} tasks)", self.0.lock().len())
+    }
+}
+
+/// What is shared in memory is written like any other.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Arc<T>, D::Error> {
+        T::deserialize(from).map(Arc::new)
     }
 }
 

@@ -8,7 +8,7 @@ mod connect;
 pub mod error;
 pub mod executor;
 pub mod fake;
-mod files;
+pub mod files;
 pub mod identity;
 pub mod journal;
 mod outbox;

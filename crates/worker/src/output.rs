@@ -134,14 +134,14 @@ impl Buffer {
     fn keep(&mut self, mut piece: Piece) {
         if !self.head_closed {
             if piece.cost() <= self.head_left {
-                self.into_head(&piece);
+                self.add_to_head(&piece);
                 return;
             }
             self.head_closed = true;
             let fits = boundary(&piece.bytes, self.head_left);
             if self.head_left >= PIECE && fits > 0 {
                 let rest = piece.bytes.split_off(fits);
-                self.into_head(&piece);
+                self.add_to_head(&piece);
                 piece.bytes = rest;
             }
             self.close_chunk();
@@ -151,7 +151,7 @@ impl Buffer {
         self.trim_tail();
     }
 
-    fn into_head(&mut self, piece: &Piece) {
+    fn add_to_head(&mut self, piece: &Piece) {
         self.head_left -= piece.cost().min(self.head_left);
         self.open_cost += piece.cost();
         self.open.push(piece.segment());
@@ -166,7 +166,7 @@ impl Buffer {
             let over = self.tail_cost - self.tail_limit;
             let cost = front.cost();
             // Cutting a piece below its least cost would win nothing.
-            if cost > over && front.bytes.len() - over >= PIECE {
+            if front.bytes.len() >= over + PIECE {
                 let mut start = over;
                 while start < front.bytes.len() && start < over + 4 && is_continuation(front.bytes[start]) {
                     start += 1;

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,6 @@ use super::Record;
 use super::state::State;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::files;
 
 /// A file shorter than this is not rewritten.
 const WORTH_COMPACTING: u64 = 8 * 1024 * 1024;
@@ -237,15 +237,50 @@ impl Thread {
         self.broken = true;
         self.file = Some(OpenOptions::new().append(true).open(&self.path)?);
         if let Some(dir) = self.path.parent() {
-            files::sync_dir(dir).map_err(io::Error::other)?;
+            File::open(dir)?.sync_all()?;
         }
         (self.length, self.durable, self.compacted, self.broken) = (text.len() as u64, text.len() as u64, text.len() as u64, false);
         Ok(())
     }
 
     fn write_aside(aside: &Path, text: &[u8]) -> io::Result<()> {
-        let mut file = files::private_file(aside).map_err(io::Error::other)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(aside)?;
         file.write_all(text)?;
         file.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(thread: &Thread, task: &str) -> Vec<Request> {
+        let record = Record::Begun { task: task.into(), digest: String::new(), expires_at: synod_domain::Timestamp(1) };
+        let json = vec![serde_json::to_vec(&record).unwrap()];
+        thread.state.lock().unwrap().apply(record);
+        vec![Request { json, durable: true, done: oneshot::channel().0 }]
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_got_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let clock = Clock::from_fn(|| synod_domain::Timestamp(0));
+        let mut thread =
+            Thread { path: path.clone(), state: Arc::default(), clock, requests: channel().1, file: None, length: 0, durable: 0, compacted: 0, broken: false };
+        thread.rewrite(&mut Vec::new()).unwrap();
+        let mut batch = request(&thread, "a.0");
+        thread.write(&mut batch).unwrap();
+        thread.file = Some(OpenOptions::new().append(true).open("/dev/full").unwrap());
+        let mut batch = request(&thread, "b.0");
+        assert_eq!(thread.write(&mut batch).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let mut batch = request(&thread, "c.0");
+        thread.write(&mut batch).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 3, "everything is there once the disk takes it");
+        // Too large to stay: it is written anew, and what is over and expired goes.
+        thread.length = WORTH_COMPACTING;
+        let mut batch = request(&thread, "d.0");
+        thread.write(&mut batch).unwrap();
+        assert!(thread.length < 1000 && thread.durable == std::fs::metadata(&path).unwrap().len());
     }
 }

@@ -1,0 +1,124 @@
+//! `synod approve`, `reject`, `cancel` and `proceed`.
+
+use clap::Args;
+use http::Method;
+use synod_domain::approval::Decision;
+use synod_protocol::http::client::escape;
+use synod_protocol::http::run::{ApprovalRequest, CancelRequest, Run};
+
+use super::API;
+use super::describe::fetch_run;
+use super::describe_run::{next, short, verify};
+use crate::exit::{Exit, Fault, Result};
+use crate::output::clean;
+use crate::prompt;
+use crate::session::App;
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// The run, by id or a unique beginning of it
+    run: String,
+    /// Words for the record
+    #[arg(short, long, default_value = "", hide_default_value = true)]
+    comment: String,
+    /// Approve only when this is still its digest
+    #[arg(long, value_name = "SHA256")]
+    digest: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Arguments of `reject`.
+#[derive(Debug, Args)]
+pub struct RejectArgs {
+    /// The run, by id or a unique beginning of it
+    run: String,
+    /// Why, for the record
+    #[arg(short, long)]
+    comment: String,
+    /// Reject only when this is still its digest
+    #[arg(long, value_name = "SHA256")]
+    digest: Option<String>,
+}
+
+/// Arguments of `cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The run, by id or a unique beginning of it
+    run: String,
+    /// Why, for the record
+    #[arg(short, long, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+/// Arguments of `proceed`.
+#[derive(Debug, Args)]
+pub struct ProceedArgs {
+    /// The run, by id or a unique beginning of it
+    run: String,
+}
+
+fn same_digest(run: &Run, given: Option<&str>) -> Result<()> {
+    match given {
+        Some(given) if given.trim_start_matches("sha256:") != run.digest.trim_start_matches("sha256:") => {
+            Err(Fault::new(Exit::Conflict, format!("the digest of the run is {}, not {given}", run.digest)).help("read the run again before you decide: `synod describe run`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Shows a run and approves exactly that.
+pub async fn approve(args: ApproveArgs, app: &App<'_>) -> Result {
+    let client = app.connect().await?;
+    let (run, nodes) = fetch_run(&client, &args.run).await?;
+    same_digest(&run, args.digest.as_deref())?;
+    verify(&run, &nodes.nodes)?;
+    if !app.out.structured() {
+        short(&run, &nodes.nodes, app.out)?;
+    }
+    if !args.yes && prompt::interactive() && !prompt::confirm("Approve exactly this?")? {
+        return Err(Fault::new(Exit::Differs, "nothing was decided"));
+    }
+    decide(&client, &run, Decision::Approve, args.comment, app).await
+}
+
+/// Rejects a run.
+pub async fn reject(args: RejectArgs, app: &App<'_>) -> Result {
+    let client = app.connect().await?;
+    let run: Run = client.get(&format!("{API}/runs/{}", escape(&args.run))).await?;
+    same_digest(&run, args.digest.as_deref())?;
+    decide(&client, &run, Decision::Reject, args.comment, app).await
+}
+
+async fn decide(client: &synod_protocol::http::client::Client, run: &Run, decision: Decision, comment: String, app: &App<'_>) -> Result {
+    let request = ApprovalRequest { digest: run.digest.clone(), decision, comment };
+    let decided: Run = client.post(&format!("{API}/runs/{}/approvals", escape(&run.summary.id)), &request).await?;
+    let word = if decision == Decision::Approve { "approved" } else { "rejected" };
+    tell(&decided, &format!("{word} run {}; it is {}", decided.summary.id, decided.summary.phase), app)
+}
+
+fn tell(run: &Run, words: &str, app: &App<'_>) -> Result {
+    app.out.either(run, || {
+        let missing: Vec<String> = run.rules.iter().filter(|rule| rule.missing > 0).map(|rule| format!("{} more: {}", rule.missing, rule.rule)).collect();
+        let missing = if missing.is_empty() || run.summary.phase != synod_domain::run::Phase::Pending { String::new() } else { format!("\nmissing: {}", missing.join("; ")) };
+        crate::output::clean_lines(&format!("{words}{missing}\nnext: {}", clean(&next(run))))
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// Cancels a run.
+pub async fn cancel(args: CancelArgs, app: &App<'_>) -> Result {
+    let client = app.connect().await?;
+    let run: Run = client.post(&format!("{API}/runs/{}/cancel", escape(&args.run)), &CancelRequest { reason: args.reason }).await?;
+    let words = if run.summary.phase.ended() { "is" } else { "is being cancelled; it is" };
+    tell(&run, &format!("run {} {words} {}", run.summary.id, run.summary.phase), app)
+}
+
+/// Opens a gate.
+pub async fn proceed(args: ProceedArgs, app: &App<'_>) -> Result {
+    let client = app.connect().await?;
+    let run: Run = client.call::<(), _>(Method::POST, &format!("{API}/runs/{}/proceed", escape(&args.run)), &[], None).await?;
+    tell(&run, &format!("run {} goes on", run.summary.id), app)
+}

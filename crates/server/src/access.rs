@@ -1,0 +1,155 @@
+//! Everything that decides about access, in memory, with the version of the database it was read at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cedar_policy::PolicySet;
+use synod_db::{Query, object, user};
+use synod_domain::access::{GroupSpec, NamespaceSpec, Role, RoleBindingSpec, Subject, closure};
+use synod_domain::approval::Standing;
+use synod_domain::object::{Kind, Spec, typed};
+use synod_domain::{Error, Result, Timestamp};
+use synod_protocol::http::auth::HeldRole;
+
+use crate::authz;
+
+/// A user as far as access goes.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// Whether it is a machine's.
+    pub service_account: bool,
+    /// Whether it may do anything.
+    pub enabled: bool,
+    /// Whether a second factor is in force.
+    pub totp: bool,
+}
+
+/// A role binding.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// Its name.
+    pub name: String,
+    /// Where it holds; everywhere when absent.
+    pub namespace: Option<String>,
+    /// What it says.
+    pub spec: RoleBindingSpec,
+}
+
+/// One state of everything that decides about access.
+pub struct Access {
+    /// The version of the database it was read at.
+    pub version: i64,
+    /// Users by name.
+    pub people: BTreeMap<String, Person>,
+    /// Groups by name.
+    pub groups: BTreeMap<String, GroupSpec>,
+    /// Role bindings.
+    pub bindings: Vec<Binding>,
+    /// Namespaces by name.
+    pub namespaces: BTreeMap<String, NamespaceSpec>,
+    /// Shipped and custom policies.
+    pub policies: PolicySet,
+}
+
+impl Access {
+    /// Reads the present state.
+    pub async fn read(db: &mut impl Query) -> Result<Self> {
+        // The version first: should anything change in between, the state is merely read again later.
+        let version = synod_db::access::version(db).await?;
+        let people = user::list(db)
+            .await?
+            .into_iter()
+            .map(|u| (u.name.clone(), Person { name: u.name, service_account: u.service_account, enabled: u.enabled, totp: u.totp_confirmed }))
+            .collect();
+        let mut access = Self { version, people, groups: BTreeMap::new(), bindings: Vec::new(), namespaces: BTreeMap::new(), policies: authz::shipped()? };
+        for kind in [Kind::Group, Kind::RoleBinding, Kind::Namespace, Kind::Policy] {
+            for stored in object::list(db, kind).await? {
+                let (spec, _) = typed(kind, stored.spec).map_err(|e| Error::internal(format!("{kind} {}: {e}", stored.name)))?;
+                match spec {
+                    Spec::Group(group) => {
+                        access.groups.insert(stored.name, group);
+                    }
+                    Spec::RoleBinding(spec) => access.bindings.push(Binding { name: stored.name, namespace: stored.namespace, spec }),
+                    Spec::Namespace(namespace) => {
+                        access.namespaces.insert(stored.name, namespace);
+                    }
+                    Spec::Policy(policy) => authz::add_policies(&mut access.policies, &stored.name, &policy.cedar)
+                        .map_err(|problems| Error::internal(format!("policy {}: {problems:?}", stored.name)))?,
+                    Spec::Template(_) => {}
+                }
+            }
+        }
+        Ok(access)
+    }
+
+    /// The groups somebody belongs to.
+    pub fn groups_of(&self, user: &str) -> BTreeSet<String> {
+        self.groups.iter().filter(|(_, group)| group.members.contains(user)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The roles somebody was given that hold now: those of one namespace and those of everywhere, or all of them.
+    pub fn held(&self, user: &str, namespace: Option<&str>, all: bool, now: Timestamp) -> Vec<HeldRole> {
+        let groups = self.groups_of(user);
+        let names = |subject: &Subject| match subject {
+            Subject::User(name) => name == user,
+            Subject::Group(name) => groups.contains(name),
+        };
+        let mut held: Vec<HeldRole> = self
+            .bindings
+            .iter()
+            .filter(|b| b.spec.holds(now) && b.spec.subjects.iter().any(names))
+            .filter(|b| all || b.namespace.is_none() || b.namespace.as_deref() == namespace)
+            .map(|b| HeldRole { role: b.spec.role, namespace: b.namespace.clone(), expires: b.spec.expires, binding: b.name.clone() })
+            .collect();
+        held.sort();
+        held
+    }
+
+    /// The roles somebody has in a namespace (or outside of all), closed under inclusion.
+    pub fn roles(&self, user: &str, namespace: Option<&str>, now: Timestamp) -> BTreeSet<Role> {
+        closure(self.held(user, namespace, false, now).into_iter().map(|held| held.role))
+    }
+
+    /// Somebody's standing as approver of runs of a template, at this moment.
+    pub fn standing(&self, name: &str, namespace: &str, template: &str, now: Timestamp) -> Standing {
+        let person = self.people.get(name);
+        let able = person.is_some_and(|p| p.enabled && !p.service_account);
+        let may_approve = able && authz::allowed(self, name, authz::Action::RunApprove, &authz::Resource::template(namespace, template), None, now);
+        Standing { name: name.to_owned(), may_approve, roles: self.roles(name, Some(namespace), now), groups: self.groups_of(name) }
+    }
+
+    /// The standing of everyone who may approve runs of a template.
+    pub fn approvers(&self, namespace: &str, template: &str, now: Timestamp) -> Vec<Standing> {
+        self.people.keys().map(|name| self.standing(name, namespace, template, now)).filter(|s| s.may_approve).collect()
+    }
+}
+
+/// The newest state anybody here has read.
+pub struct AccessCache(ArcSwap<Access>);
+
+impl AccessCache {
+    /// Starts with a state.
+    pub fn new(access: Access) -> Self {
+        Self(ArcSwap::from_pointee(access))
+    }
+
+    /// The state at a version just read, from memory or anew.
+    pub async fn at(&self, version: i64, db: &mut impl Query) -> Result<Arc<Access>> {
+        let known = self.0.load_full();
+        if known.version == version {
+            return Ok(known);
+        }
+        let fresh = Arc::new(Access::read(db).await?);
+        self.0.store(fresh.clone());
+        Ok(fresh)
+    }
+
+    /// The state as a transaction (or a reader) sees it.
+    pub async fn current(&self, db: &mut impl Query) -> Result<Arc<Access>> {
+        let version = synod_db::access::version(db).await?;
+        self.at(version, db).await
+    }
+}

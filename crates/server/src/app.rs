@@ -1,0 +1,140 @@
+//! The server as a whole: what it is made of, how it starts, how it stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use synod_db::Db;
+use synod_db::doorbell::{Doorbell, Topic};
+use synod_db::member::Member;
+use synod_domain::error::code;
+use synod_domain::{Error, Result, Timestamp};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::access::{Access, AccessCache};
+use crate::certificates::Authority;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::keys::Keys;
+use crate::loops::{presence, reports};
+use crate::{listener, loops};
+
+/// What every part of a server shares.
+pub struct App {
+    /// What it was told.
+    pub config: Config,
+    /// The truth.
+    pub db: Db,
+    /// Wakes loops here and elsewhere.
+    pub bell: Doorbell,
+    /// What time it is.
+    pub clock: Clock,
+    /// Seals secrets.
+    pub keys: Keys,
+    /// Signs certificates.
+    pub authority: Authority,
+    /// Who may do what, from memory.
+    pub access: AccessCache,
+    /// The agents connected here.
+    pub gateway: Gateway,
+    /// What agents report, on its way to the database.
+    pub reports: reports::Queue,
+    /// Who connects and disconnects, on its way to the database.
+    pub presence: presence::Queue,
+    /// This server among the others.
+    pub id: String,
+    /// How others reach it.
+    pub url: String,
+    /// Since when.
+    pub started_at: Timestamp,
+}
+
+impl App {
+    /// Tells that events were recorded: to the sealer, or to the readers where there is nothing to seal.
+    pub fn ring_events(&self) {
+        self.bell.ring(if self.db.dialect().has_one_writer() { Topic::Events } else { Topic::Unsealed });
+    }
+
+    /// This server as the others see it.
+    pub fn member(&self) -> Member {
+        Member {
+            id: self.id.clone(),
+            url: self.url.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at,
+            heartbeat_at: self.clock.now(),
+            agents: self.gateway.count(),
+        }
+    }
+}
+
+/// A server that runs.
+pub struct Running {
+    /// What it is made of.
+    pub app: Arc<App>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Stops: no new work, connections closed, the others told.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        let drained = tokio::time::timeout(std::time::Duration::from_secs(5), async { while self.tasks.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            self.tasks.abort_all();
+        }
+        if let Ok(mut tx) = self.app.db.begin().await
+            && synod_db::member::leave(&mut tx, &self.app.id).await.is_ok()
+        {
+            let _ = tx.commit().await;
+        }
+        self.app.db.close().await;
+    }
+
+    /// Waits until the server stops by itself, which only happens when a loop broke.
+    pub async fn wait(&mut self) {
+        self.tasks.join_next().await;
+    }
+}
+
+/// Starts a server.
+pub async fn start(config: Config, clock: Clock) -> Result<Running> {
+    let invalid = |what: String| Error::new(code::INVALID_DOCUMENT, what);
+    std::fs::create_dir_all(&config.state_dir).map_err(|e| invalid(format!("the state folder {} cannot be used: {e}", config.state_dir.display())))?;
+    let socket = tokio::net::TcpListener::bind(config.listen).await.map_err(|e| {
+        let hint = if e.kind() == std::io::ErrorKind::AddrInUse { "; another program listens there, choose another `listen`" } else { "" };
+        invalid(format!("cannot listen on {}: {e}{hint}", config.listen))
+    })?;
+    let address = socket.local_addr().map_err(Error::internal)?;
+    let db = Db::open(&config.database_url()).await?;
+    let key_file = config.master_key_file.clone().unwrap_or_else(|| config.state_dir.join("master.key"));
+    let keys = Keys::open(&key_file, &db).await?;
+    let now = clock.now();
+    let authority = Authority::open(&db, &keys, now).await?;
+    let url = config.public_url(address);
+    let id = crate::password::short_id(now);
+    let access = AccessCache::new(Access::read(&mut db.reader().await?).await?);
+    let bell = Doorbell::new(&db, &id);
+    let (reports, reports_in) = reports::queue();
+    let (presence, presence_in) = presence::queue();
+    let app = Arc::new(App {
+        config, db, bell, clock, keys, authority, access, gateway: Gateway::default(), reports, presence, id, url, started_at: now,
+    });
+    crate::ops::system::announce(&app).await?;
+    let tls = listener::Tls::new(&app, address)?;
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(listener::serve(app.clone(), socket, tls, stopped.clone()));
+    tasks.spawn(reports::run(app.clone(), reports_in, stopped.clone()));
+    tasks.spawn(presence::run(app.clone(), presence_in, stopped.clone()));
+    loops::spawn(&mut tasks, &app, &stopped);
+    // Whatever was left unfinished goes on now.
+    app.bell.ring(Topic::Runs);
+    app.ring_events();
+    tracing::info!(url = %app.url, database = app.db.dialect().name(), ca = %app.authority.fingerprint, "synod server is up");
+    Ok(Running { app, address, stop, tasks })
+}

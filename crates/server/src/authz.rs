@@ -1,0 +1,299 @@
+//! May somebody do something: Cedar policies, deny by default. The built-in roles are shipped policies.
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr as _;
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, RestrictedExpression,
+};
+use miette::Diagnostic as _;
+use synod_domain::access::Role;
+use synod_domain::{Error, Problem, Result, Timestamp};
+
+use crate::access::Access;
+
+macro_rules! actions {
+    ($($variant:ident = $name:literal, $global:literal, $what:literal;)*) => {
+        /// Everything that is subject to authorization.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Action { $(#[doc = $what] $variant,)* }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name in policies and on the command line.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// In words, for refusals.
+            pub fn words(self) -> &'static str {
+                match self { $(Self::$variant => $what,)* }
+            }
+
+            /// Whether it is about the installation, not about one namespace.
+            pub fn is_global(self) -> bool {
+                match self { $(Self::$variant => $global,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    NamespaceRead = "namespace.read", false, "see the namespace";
+    NamespaceWrite = "namespace.write", true, "create and change namespaces";
+    NamespaceDelete = "namespace.delete", false, "delete the namespace";
+    TemplateRead = "template.read", false, "see templates";
+    TemplateWrite = "template.write", false, "create and change templates";
+    TemplateDelete = "template.delete", false, "delete templates";
+    RoleBindingRead = "rolebinding.read", false, "see who has which role";
+    RoleBindingWrite = "rolebinding.write", false, "give and take roles";
+    GroupRead = "group.read", true, "see groups";
+    GroupWrite = "group.write", true, "change groups";
+    PolicyRead = "policy.read", true, "see policies";
+    PolicyWrite = "policy.write", true, "change policies";
+    RunRead = "run.read", false, "see runs";
+    RunRequest = "run.request", false, "request runs";
+    RunApprove = "run.approve", false, "approve and reject runs";
+    RunCancel = "run.cancel", false, "cancel runs";
+    RunProceed = "run.proceed", false, "let a run go on at its gate";
+    EventRead = "event.read", false, "see events";
+    EventReadAll = "event.read-all", true, "see events outside of namespaces";
+    NodeRead = "node.read", true, "see nodes";
+    NodeWrite = "node.write", true, "label and remove nodes";
+    JoinTokenRead = "join-token.read", true, "see join tokens";
+    JoinTokenWrite = "join-token.write", true, "make and revoke join tokens";
+    UserRead = "user.read", true, "see users";
+    UserWrite = "user.write", true, "create and change users";
+    AccessRead = "access.read", false, "ask who may do what";
+    BackupRead = "backup.read", true, "take a backup";
+    ServerRead = "server.read", true, "see the servers";
+}
+
+impl Action {
+    /// The action of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+}
+
+/// What each built-in role may do, as Cedar. Roles are closed under inclusion before they get here.
+const SHIPPED: &str = r#"
+@id("role-viewer")
+permit (principal, action in [
+    Action::"namespace.read", Action::"template.read", Action::"run.read", Action::"event.read", Action::"node.read",
+    Action::"rolebinding.read", Action::"group.read", Action::"access.read", Action::"server.read"
+], resource) when { context.roles.contains("viewer") };
+
+@id("role-approver")
+permit (principal, action == Action::"run.approve", resource) when { context.roles.contains("approver") };
+
+@id("role-requester")
+permit (principal, action in [Action::"run.request", Action::"run.cancel", Action::"run.proceed"], resource)
+when { context.roles.contains("requester") };
+
+@id("role-administrator")
+permit (principal, action in [
+    Action::"namespace.write", Action::"template.write", Action::"template.delete", Action::"node.write",
+    Action::"join-token.read", Action::"join-token.write", Action::"user.read", Action::"policy.read", Action::"event.read-all"
+], resource) when { context.roles.contains("administrator") };
+
+@id("role-owner")
+permit (principal, action in [
+    Action::"namespace.write", Action::"namespace.delete", Action::"template.delete", Action::"rolebinding.write", Action::"group.write",
+    Action::"policy.read", Action::"policy.write", Action::"user.read", Action::"user.write", Action::"join-token.read",
+    Action::"event.read-all", Action::"backup.read"
+], resource) when { context.roles.contains("owner") };
+
+@id("service-accounts-never-approve")
+forbid (principal, action == Action::"run.approve", resource) when { principal.serviceAccount };
+"#;
+
+/// The shipped policies.
+pub fn shipped() -> Result<PolicySet> {
+    let mut set = PolicySet::new();
+    add_policies(&mut set, "synod", SHIPPED).map_err(|problems| Error::internal(format!("{problems:?}")))?;
+    Ok(set)
+}
+
+/// Adds the policies of a text under names of their own; what is wrong with them comes with line and column.
+pub fn add_policies(set: &mut PolicySet, name: &str, source: &str) -> Result<(), Vec<Problem>> {
+    let parsed: PolicySet = source.parse().map_err(|errors: cedar_policy::ParseErrors| {
+        errors.iter().map(|error| {
+            let help = error.help().map(|help| help.to_string());
+            let label = error.labels().and_then(|mut labels| labels.next());
+            let mut problem = Problem::at("", error.to_string());
+            if let Some(label) = label {
+                let before = source.get(..label.offset()).unwrap_or(source);
+                let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
+                let column = u32::try_from(before.rsplit('\n').next().unwrap_or_default().chars().count() + 1).unwrap_or(u32::MAX);
+                problem = problem.place(line, column);
+                if let Some(text) = label.label() {
+                    problem = problem.hint(text.to_owned());
+                }
+            }
+            match help {
+                Some(help) if problem.hint.is_none() => problem.hint(help),
+                _ => problem,
+            }
+        }).collect::<Vec<_>>()
+    })?;
+    for (n, policy) in parsed.policies().enumerate() {
+        check_actions(policy)?;
+        let id = match policy.annotation("id") {
+            Some(id) => format!("{name}/{id}"),
+            None => format!("{name}/{n}"),
+        };
+        set.add(policy.new_id(PolicyId::new(&id))).map_err(|e| vec![Problem::at("", e.to_string())])?;
+    }
+    Ok(())
+}
+
+/// A policy about an action there is not would silently never apply.
+fn check_actions(policy: &Policy) -> Result<(), Vec<Problem>> {
+    let named: Vec<EntityUid> = match policy.action_constraint() {
+        cedar_policy::ActionConstraint::Any => Vec::new(),
+        cedar_policy::ActionConstraint::Eq(one) => vec![one],
+        cedar_policy::ActionConstraint::In(many) => many,
+    };
+    let problems: Vec<Problem> = named
+        .iter()
+        .map(|uid| uid.id().unescaped().to_owned())
+        .filter(|name| Action::parse(name).is_none())
+        .map(|name| {
+            let near = synod_domain::problem::nearest(&name, Action::ALL.iter().map(|a| a.name()));
+            let problem = Problem::at("", format!("there is no action `{name}`"));
+            match near {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(format!("known are {}", Action::ALL.iter().map(|a| a.name()).collect::<Vec<_>>().join(", "))),
+            }
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// What an action is done to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    kind: &'static str,
+    id: String,
+    namespace: Option<String>,
+}
+
+impl Resource {
+    /// The installation as a whole.
+    pub fn system() -> Self {
+        Self { kind: "System", id: "synod".into(), namespace: None }
+    }
+
+    /// A namespace.
+    pub fn namespace(name: &str) -> Self {
+        Self { kind: "Namespace", id: name.to_owned(), namespace: Some(name.to_owned()) }
+    }
+
+    /// A template and the runs of it.
+    pub fn template(namespace: &str, name: &str) -> Self {
+        Self { kind: "Template", id: format!("{namespace}/{name}"), namespace: Some(namespace.to_owned()) }
+    }
+
+    /// In words, for refusals.
+    pub fn words(&self) -> String {
+        match (self.kind, &self.namespace) {
+            ("Template", _) => format!("template {}", self.id),
+            (_, Some(namespace)) => format!("namespace {namespace}"),
+            _ => "this installation".to_owned(),
+        }
+    }
+}
+
+fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+    Some(EntityUid::from_type_name_and_id(EntityTypeName::from_str(kind).ok()?, EntityId::new(id)))
+}
+
+/// The answer of the policies, with the names of those that decided.
+pub fn decide(access: &Access, user: &str, action: Action, resource: &Resource, mfa: Option<bool>, now: Timestamp) -> (bool, Vec<String>) {
+    let decided = (|| {
+        let person = access.people.get(user).filter(|p| p.enabled)?;
+        let roles = access.roles(user, resource.namespace.as_deref(), now);
+        let groups = access.groups_of(user);
+        let parents: HashSet<EntityUid> = groups.iter().filter_map(|g| uid("Group", g)).collect();
+        let principal = uid("User", user)?;
+        let target = uid(resource.kind, &resource.id)?;
+        let user_entity = Entity::new(
+            principal.clone(),
+            HashMap::from([("serviceAccount".to_owned(), RestrictedExpression::new_bool(person.service_account))]),
+            parents.clone(),
+        )
+        .ok()?;
+        let mut entities = vec![user_entity];
+        entities.extend(parents.into_iter().map(|group| Entity::new_no_attrs(group, HashSet::new())));
+        let parent = resource.namespace.as_deref().filter(|_| resource.kind != "Namespace").and_then(|n| uid("Namespace", n));
+        entities.push(Entity::new_no_attrs(target.clone(), parent.iter().cloned().collect()));
+        entities.extend(parent.map(|p| Entity::new_no_attrs(p, HashSet::new())));
+        let context = Context::from_json_value(
+            serde_json::json!({
+                "roles": roles.iter().map(|r: &Role| r.name()).collect::<Vec<_>>(),
+                "groups": groups,
+                "now": now.0,
+                "mfa": mfa.unwrap_or(false),
+            }),
+            None,
+        )
+        .ok()?;
+        let request = Request::new(principal, uid("Action", action.name())?, target, context, None).ok()?;
+        let entities = Entities::from_entities(entities, None).ok()?;
+        let response = Authorizer::new().is_authorized(&request, &access.policies, &entities);
+        // A policy that cannot be evaluated is skipped by Cedar; were it a `forbid`, skipping it would permit.
+        let broken = response.diagnostics().errors().next().is_some();
+        let names = response.diagnostics().reason().map(ToString::to_string).collect();
+        Some((response.decision() == Decision::Allow && !broken, names))
+    })();
+    decided.unwrap_or((false, Vec::new()))
+}
+
+/// Whether the policies allow it.
+pub fn allowed(access: &Access, user: &str, action: Action, resource: &Resource, mfa: Option<bool>, now: Timestamp) -> bool {
+    decide(access, user, action, resource, mfa, now).0
+}
+
+/// The built-in roles that would do.
+pub fn roles_for(action: Action) -> Vec<&'static str> {
+    let needle = format!("Action::\"{}\"", action.name());
+    let mut roles: Vec<&'static str> = Role::ALL
+        .into_iter()
+        .filter(|role| {
+            role.includes().iter().any(|included| {
+                SHIPPED.split("@id(").any(|policy| policy.starts_with(&format!("\"role-{included}\"")) && policy.contains(&needle))
+            })
+        })
+        .map(Role::name)
+        .collect();
+    roles.dedup();
+    roles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_policies_parse_and_name_real_actions() {
+        shipped().unwrap();
+        assert_eq!(roles_for(Action::RunApprove), ["approver", "requester", "administrator"]);
+        assert_eq!(roles_for(Action::PolicyWrite), ["owner"]);
+        for action in Action::ALL {
+            assert!(!roles_for(*action).is_empty(), "no role may {}", action.words());
+            assert_eq!(Action::parse(action.name()), Some(*action));
+        }
+    }
+
+    #[test]
+    fn defects_of_policies_have_a_place() {
+        let mut set = PolicySet::new();
+        let problems = add_policies(&mut set, "x", "permit (principal, action, resource)\nwhen { context.roles.contains( };").unwrap_err();
+        assert_eq!(problems[0].line, Some(2), "{problems:?}");
+        let problems = add_policies(&mut set, "x", "permit (principal, action == Action::\"run.aprove\", resource);").unwrap_err();
+        assert!(problems[0].to_string().contains("run.approve"), "{problems:?}");
+    }
+}

@@ -1,0 +1,197 @@
+//! The agents connected to this server, and the way tasks take to them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use base64::Engine as _;
+use synod_db::{Db, approval, run, task};
+use synod_domain::error::code;
+use synod_domain::manifest::{Manifest, node_tree};
+use synod_domain::merkle::Tree;
+use synod_domain::{Error, Result};
+use synod_protocol::agent::{Acknowledged, Assignment, Assignments, Cancel, Goodbye, ServerMessage, server_message};
+use tokio::sync::mpsc;
+
+/// So many messages may wait for a slow agent before its stream is given up; it comes back and is told again.
+const BACKLOG: usize = 1024;
+/// So many runs' manifests are kept at hand.
+const PACKAGES: usize = 256;
+
+/// What goes down a stream.
+pub type Outgoing = Box<Result<ServerMessage, tonic::Status>>;
+
+struct Session {
+    number: i64,
+    to_agent: mpsc::Sender<Outgoing>,
+    sent: HashSet<(String, u32)>,
+}
+
+/// A run as it is delivered: everything that is the same for all its nodes.
+pub struct Package {
+    /// The manifest, read.
+    pub manifest: Manifest,
+    bytes: Vec<u8>,
+    digest: String,
+    approvals_json: String,
+    tree: Tree,
+    count: u64,
+    sealed_secrets: HashMap<u32, Vec<u8>>,
+}
+
+/// The agents connected here.
+#[derive(Default)]
+pub struct Gateway {
+    sessions: RwLock<HashMap<String, Session>>,
+    packages: Mutex<BTreeMap<String, Arc<Package>>>,
+    numbers: AtomicI64,
+}
+
+impl Gateway {
+    /// How many agents are connected.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.read().len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a node is connected here.
+    pub fn holds(&self, node: &str) -> bool {
+        self.read().contains_key(node)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<String, Session>> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<String, Session>> {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a node's stream; an older one of the same node ends. Returns the stream's number.
+    pub fn register(&self, node: &str) -> (i64, mpsc::Receiver<Outgoing>) {
+        let (to_agent, from_server) = mpsc::channel(BACKLOG);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        self.write().insert(node.to_owned(), Session { number, to_agent, sent: HashSet::new() });
+        (number, from_server)
+    }
+
+    /// Forgets a stream, unless the node has begun another.
+    pub fn unregister(&self, node: &str, number: i64) {
+        let mut sessions = self.write();
+        if sessions.get(node).is_some_and(|session| session.number == number) {
+            sessions.remove(node);
+        }
+    }
+
+    /// Ends a node's stream and says why.
+    pub fn dismiss(&self, node: &str, code: &str, message: &str, retry: bool) {
+        let goodbye = Goodbye { code: code.to_owned(), message: message.to_owned(), retry };
+        self.send(node, server_message::Body::Goodbye(goodbye));
+        self.write().remove(node);
+    }
+
+    /// Sends one message; `false` when the node is not connected here or its stream is stuck.
+    pub fn send(&self, node: &str, body: server_message::Body) -> bool {
+        let message: Outgoing = Box::new(Ok(ServerMessage { body: Some(body) }));
+        let Some(stuck) = self.read().get(node).map(|session| session.to_agent.try_send(message).is_err()) else { return false };
+        if stuck {
+            tracing::warn!(node, "the agent does not read; its stream is given up");
+            self.write().remove(node);
+        }
+        !stuck
+    }
+
+    /// Tells an agent that results are durable.
+    pub fn acknowledge(&self, node: &str, tasks: Vec<(String, u32)>) {
+        let names = tasks.iter().map(|(run, idx)| format!("{run}.{idx}")).collect();
+        if let Some(session) = self.write().get_mut(node) {
+            for task in &tasks {
+                session.sent.remove(task);
+            }
+        }
+        self.send(node, server_message::Body::Acknowledged(Acknowledged { tasks: names }));
+    }
+
+    /// Tells agents to end tasks now.
+    pub fn cancel(&self, tasks: Vec<(String, u32, String)>) {
+        let mut by_node: HashMap<String, Vec<String>> = HashMap::new();
+        for (run, idx, node) in tasks {
+            by_node.entry(node).or_default().push(format!("{run}.{idx}"));
+        }
+        for (node, tasks) in by_node {
+            self.send(&node, server_message::Body::Cancel(Cancel { tasks }));
+        }
+    }
+
+    /// Hands assigned tasks to the agents connected here; returns whether some belong to agents elsewhere.
+    pub async fn deliver(&self, db: &Db, assigned: Vec<task::Assigned>) -> Result<bool> {
+        let mut elsewhere = false;
+        let mut here = Vec::new();
+        {
+            let mut sessions = self.write();
+            for task in assigned {
+                match sessions.get_mut(&task.node_id) {
+                    None => elsewhere = true,
+                    Some(session) => {
+                        if session.sent.insert((task.run.clone(), task.idx)) {
+                            here.push(task);
+                        }
+                    }
+                }
+            }
+        }
+        for task in here {
+            let package = self.package(db, &task.run).await?;
+            let assignment = package.assignment(&task)?;
+            self.send(&task.node_id, server_message::Body::Assignments(Assignments { assignments: vec![assignment] }));
+        }
+        Ok(elsewhere)
+    }
+
+    /// A run as it is delivered, from memory or read.
+    pub async fn package(&self, db: &Db, id: &str) -> Result<Arc<Package>> {
+        if let Some(known) = self.packages.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+            return Ok(known.clone());
+        }
+        let mut reader = db.reader().await?;
+        let run = run::get(&mut reader, id).await?.ok_or_else(|| Error::not_found("run", id))?;
+        let nodes = run::nodes(&mut reader, id).await?;
+        let approvals = approval::delivered(&mut reader, id).await?;
+        let sealed = run::sealed_secrets(&mut reader, id).await?;
+        let bytes = run.manifest.into_bytes();
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(Error::internal)?;
+        let decode = |(idx, text): (u32, String)| Ok((idx, base64::engine::general_purpose::STANDARD.decode(text).map_err(Error::internal)?));
+        let package = Arc::new(Package {
+            manifest,
+            bytes,
+            digest: run.digest,
+            approvals_json: serde_json::to_string(&approvals).map_err(Error::internal)?,
+            tree: node_tree(&nodes)?,
+            count: nodes.len() as u64,
+            sealed_secrets: sealed.into_iter().map(decode).collect::<Result<_>>()?,
+        });
+        let mut packages = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
+        packages.insert(id.to_owned(), package.clone());
+        // Ids begin with the time: the oldest goes first.
+        while packages.len() > PACKAGES {
+            packages.pop_first();
+        }
+        Ok(package)
+    }
+}
+
+impl Package {
+    fn assignment(&self, task: &task::Assigned) -> Result<Assignment> {
+        let path = self.tree.path(task.idx as usize).ok_or_else(|| Error::new(code::INTERNAL, "a task beyond the run's nodes"))?;
+        Ok(Assignment {
+            task: format!("{}.{}", task.run, task.idx),
+            manifest: self.bytes.clone(),
+            digest: self.digest.clone(),
+            approvals_json: self.approvals_json.clone(),
+            index: u64::from(task.idx),
+            size: self.count,
+            path: path.iter().map(|hash| hash.to_vec()).collect(),
+            start_by_ms: task.start_by.0,
+            sealed_secrets: self.sealed_secrets.get(&task.idx).cloned().unwrap_or_default(),
+        })
+    }
+}

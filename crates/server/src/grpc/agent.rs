@@ -1,0 +1,158 @@
+//! One stream per agent: takes in what it reports, hands out what it is to do.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures::Stream;
+use synod_db::node::{Connected, Seen};
+use synod_db::{node, task};
+use synod_domain::error::{Kind, code};
+use synod_domain::task::{Outcome, Phase};
+use synod_domain::{Error, Result};
+use synod_protocol::agent::agent_server::{Agent, AgentServer};
+use synod_protocol::agent::{
+    AgentMessage, Certificate, Goodbye, Hello, MAX_MESSAGE_BYTES, ServerMessage, Welcome, agent_message, server_message, split_task,
+};
+use tokio::sync::mpsc;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::app::App;
+use crate::gateway::Outgoing;
+use crate::listener::Peer;
+use crate::loops::reports::{self, Report};
+
+/// How often an agent says that it lives, in seconds.
+const HEARTBEAT_S: u32 = 30;
+
+/// The gRPC service as a router.
+pub fn router(app: Arc<App>) -> axum::Router {
+    let service = AgentServer::new(Gate { app }).max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES);
+    tonic::service::Routes::new(service).into_axum_router()
+}
+
+struct Gate {
+    app: Arc<App>,
+}
+
+/// The stream down to an agent. When it is dropped, the connection is gone.
+pub struct Down {
+    from_server: mpsc::Receiver<Outgoing>,
+    app: Arc<App>,
+    node: String,
+    number: i64,
+}
+
+impl Stream for Down {
+    type Item = Result<ServerMessage, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
+        self.from_server.poll_recv(cx).map(|message| message.map(|boxed| *boxed))
+    }
+}
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        self.app.gateway.unregister(&self.node, self.number);
+        let at = self.app.clock.now().0;
+        self.app.presence.disconnected(Connected { node_id: std::mem::take(&mut self.node), session: self.number, at });
+    }
+}
+
+#[tonic::async_trait]
+impl Agent for Gate {
+    type ConnectStream = Down;
+
+    async fn connect(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Down>, Status> {
+        let peer = request.extensions().get::<Peer>().cloned().ok_or_else(|| Status::unauthenticated("no client certificate"))?;
+        let mut up = request.into_inner();
+        let hello = match up.message().await? {
+            Some(AgentMessage { body: Some(agent_message::Body::Hello(hello)) }) => hello,
+            _ => return Err(Status::invalid_argument("the first message must be Hello")),
+        };
+        let (number, from_server) = self.app.gateway.register(&peer.0);
+        let down = Down { from_server, app: self.app.clone(), node: peer.0.clone(), number };
+        match greet(&self.app, &peer.0, number, hello).await {
+            Ok(()) => {
+                let (app, node) = (self.app.clone(), peer.0);
+                tokio::spawn(async move {
+                    if let Err(status) = listen(&app, &node, up).await {
+                        tracing::debug!(node, %status, "an agent's stream ended");
+                    }
+                    app.gateway.unregister(&node, number);
+                });
+            }
+            Err(error) => {
+                let retry = matches!(error.code().kind, Kind::Unavailable | Kind::Internal);
+                let body = server_message::Body::Goodbye(Goodbye { code: error.code().id.to_owned(), message: error.message().to_owned(), retry });
+                self.app.gateway.send(&peer.0, body);
+                self.app.gateway.unregister(&peer.0, number);
+            }
+        }
+        Ok(Response::new(down))
+    }
+}
+
+async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Result<()> {
+    let now = app.clock.now();
+    let skew = hello.clock_ms.saturating_sub(now.0).abs();
+    if skew > app.config.security.max_clock_skew.as_millis() {
+        return Err(Error::new(code::CLOCK_SKEW, format!("the clocks of this node and the server differ by {} s", skew / 1000)));
+    }
+    let mut reader = app.db.reader().await?;
+    if node::by_id(&mut reader, node_id).await?.is_none() {
+        return Err(Error::new(code::NODE_REVOKED, "this node was removed; its certificate is no longer accepted"));
+    }
+    let servers = crate::ops::system::alive_urls(app, &mut reader).await?;
+    app.presence.connected(Connected { node_id: node_id.to_owned(), session: number, at: now.0 });
+    let facts = valid_facts(&hello.facts_json);
+    app.presence.seen(Seen { id: node_id.to_owned(), at: now.0, facts, version: Some(hello.version) });
+    let welcome = Welcome { server_id: app.id.clone(), clock_ms: now.0, servers, heartbeat_s: HEARTBEAT_S };
+    app.gateway.send(node_id, server_message::Body::Welcome(welcome));
+    // What was meant for this node while it was away; and what it had begun and knows nothing of any more.
+    let mut assigned = Vec::new();
+    for (open, phase) in task::open_of_nodes(&mut reader, &[node_id.to_owned()]).await? {
+        if phase == Phase::Assigned {
+            assigned.push(open);
+        } else if !hello.journalled.iter().any(|name| split_task(name) == Some((open.run.as_str(), open.idx))) {
+            let outcome = Outcome::without_steps(Phase::Lost, "the node has no record of this task any more", now);
+            app.reports.send(Report::ended(node_id, &open.run, open.idx, outcome, Vec::new())).await;
+        }
+    }
+    drop(reader);
+    app.gateway.deliver(&app.db, assigned).await?;
+    Ok(())
+}
+
+fn valid_facts(json: &str) -> Option<String> {
+    let facts: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
+    (json.len() <= 64 * 1024 && !facts.is_empty()).then(|| serde_json::Value::Object(facts).to_string().replace("\\u0000", ""))
+}
+
+async fn listen(app: &Arc<App>, node: &str, mut up: Streaming<AgentMessage>) -> Result<(), Status> {
+    while let Some(message) = up.message().await? {
+        match message.body {
+            Some(agent_message::Body::Reports(batch)) => {
+                for report in batch.reports {
+                    match reports::read(node, report) {
+                        Ok(report) => app.reports.send(report).await,
+                        // One unreadable report must not keep the others from being heard.
+                        Err(error) => tracing::warn!(node, %error, "an agent's report cannot be read"),
+                    }
+                }
+            }
+            Some(agent_message::Body::Heartbeat(beat)) => {
+                let facts = valid_facts(&beat.facts_json);
+                app.presence.seen(Seen { id: node.to_owned(), at: app.clock.now().0, facts, version: None });
+            }
+            Some(agent_message::Body::Renewal(renewal)) => match crate::ops::node::renew(app, node, &renewal.csr_pem).await {
+                Ok(certificate_pem) => {
+                    app.gateway.send(node, server_message::Body::Certificate(Certificate { certificate_pem }));
+                }
+                Err(error) => tracing::warn!(node, ?error, "a certificate was not renewed"),
+            },
+            Some(agent_message::Body::Hello(_)) | None => return Err(Status::invalid_argument("not a message that may come now")),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! The agents' side of the port.
+
+mod agent;
+
+pub use agent::router;

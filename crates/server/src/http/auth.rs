@@ -1,0 +1,173 @@
+//! Signing in.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use synod_domain::Error;
+use synod_protocol::http::Page;
+use synod_protocol::http::auth::{
+    ApiKey, CreatedApiKey, LoginRequest, NewApiKey, PasswordChange, Session, SessionToken, StepUpRequest, SteppedUp, TotpConfirm, TotpEnrolment, WhoAmI,
+};
+use synod_protocol::http::problem::ProblemDocument;
+
+use super::error::ApiResult;
+use super::extract::{Body, COOKIE};
+use crate::app::App;
+use crate::ctx::Ctx;
+use crate::ops::auth;
+
+
+/// Begins a session.
+#[utoipa::path(
+    post, path = "/api/v1/auth/login", tag = "auth", operation_id = "login",
+    request_body = LoginRequest,
+    responses((status = 200, description = "Done", body = SessionToken), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(())
+)]
+pub async fn login(State(app): State<Arc<App>>, headers: HeaderMap, Body(request): Body<LoginRequest>) -> ApiResult<Response> {
+    let client = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let wants_cookie = request.cookie;
+    let session = auth::login(&app, request, &client).await?;
+    if !wants_cookie {
+        return Ok(Json(session).into_response());
+    }
+    // A browser keeps the token where scripts cannot read it.
+    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; Secure; SameSite=Strict", session.token);
+    let value = HeaderValue::from_str(&cookie).map_err(Error::internal)?;
+    let hidden = SessionToken { token: String::new(), ..session };
+    Ok(([(header::SET_COOKIE, value)], Json(hidden)).into_response())
+}
+
+/// Moves the session's end.
+#[utoipa::path(
+    post, path = "/api/v1/auth/renew", tag = "auth", operation_id = "renew",
+    responses((status = 200, description = "Done", body = SessionToken), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn renew(ctx: Ctx) -> ApiResult<Json<SessionToken>> {
+    Ok(Json(auth::renew(&ctx).await?))
+}
+
+/// Ends the session.
+#[utoipa::path(
+    post, path = "/api/v1/auth/logout", tag = "auth", operation_id = "logout",
+    responses((status = 204, description = "Done"), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn logout(ctx: Ctx) -> ApiResult<Response> {
+    auth::logout(&ctx).await?;
+    let gone = HeaderValue::from_static("synod_session=; Path=/; HttpOnly; Secure; SameSite=Strict; Max-Age=0");
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
+}
+
+/// Tells who is signed in.
+#[utoipa::path(
+    get, path = "/api/v1/auth/whoami", tag = "auth", operation_id = "whoami",
+    responses((status = 200, description = "Done", body = WhoAmI), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn whoami(ctx: Ctx) -> ApiResult<Json<WhoAmI>> {
+    Ok(Json(auth::whoami(&ctx)))
+}
+
+/// Confirms the second factor once more.
+#[utoipa::path(
+    post, path = "/api/v1/auth/step-up", tag = "auth", operation_id = "step_up",
+    request_body = StepUpRequest,
+    responses((status = 200, description = "Done", body = SteppedUp), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn step_up(ctx: Ctx, Body(request): Body<StepUpRequest>) -> ApiResult<Json<SteppedUp>> {
+    Ok(Json(auth::step_up(&ctx, &request.totp).await?))
+}
+
+/// Makes a second factor.
+#[utoipa::path(
+    post, path = "/api/v1/auth/totp", tag = "auth", operation_id = "totp_enrol",
+    responses((status = 200, description = "Done", body = TotpEnrolment), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn totp_enrol(ctx: Ctx) -> ApiResult<Json<TotpEnrolment>> {
+    Ok(Json(auth::totp_enrol(&ctx).await?))
+}
+
+/// Puts the new second factor in force.
+#[utoipa::path(
+    post, path = "/api/v1/auth/totp/confirm", tag = "auth", operation_id = "totp_confirm",
+    request_body = TotpConfirm,
+    responses((status = 200, description = "Done", body = SteppedUp), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn totp_confirm(ctx: Ctx, Body(request): Body<TotpConfirm>) -> ApiResult<Json<SteppedUp>> {
+    Ok(Json(auth::totp_confirm(&ctx, &request).await?))
+}
+
+/// Changes the caller's password.
+#[utoipa::path(
+    post, path = "/api/v1/auth/password", tag = "auth", operation_id = "password_change",
+    request_body = PasswordChange,
+    responses((status = 204, description = "Done"), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn password_change(ctx: Ctx, Body(request): Body<PasswordChange>) -> ApiResult<StatusCode> {
+    auth::password_change(&ctx, request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists the caller's sessions.
+#[utoipa::path(
+    get, path = "/api/v1/auth/sessions", tag = "auth", operation_id = "session_list",
+    responses((status = 200, description = "Done", body = Page<Session>), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn session_list(ctx: Ctx) -> ApiResult<Json<Page<Session>>> {
+    Ok(Json(auth::session_list(&ctx).await?))
+}
+
+/// Ends one of the caller's sessions.
+#[utoipa::path(
+    delete, path = "/api/v1/auth/sessions/{id}", tag = "auth", operation_id = "session_revoke",
+    params(("id" = String, Path, description = "The id")),
+    responses((status = 204, description = "Done"), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn session_revoke(ctx: Ctx, Path(id): Path<String>) -> ApiResult<StatusCode> {
+    auth::session_revoke(&ctx, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists API keys.
+#[utoipa::path(
+    get, path = "/api/v1/api-keys", tag = "auth", operation_id = "api_key_list",
+    responses((status = 200, description = "Done", body = Page<ApiKey>), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn api_key_list(ctx: Ctx) -> ApiResult<Json<Page<ApiKey>>> {
+    Ok(Json(auth::api_key_list(&ctx).await?))
+}
+
+/// Makes an API key.
+#[utoipa::path(
+    post, path = "/api/v1/api-keys", tag = "auth", operation_id = "api_key_create",
+    request_body = NewApiKey,
+    responses((status = 201, description = "Done", body = CreatedApiKey), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn api_key_create(ctx: Ctx, Body(request): Body<NewApiKey>) -> ApiResult<(StatusCode, Json<CreatedApiKey>)> {
+    Ok((StatusCode::CREATED, Json(auth::api_key_create(&ctx, &request).await?)))
+}
+
+/// Revokes an API key.
+#[utoipa::path(
+    delete, path = "/api/v1/api-keys/{id}", tag = "auth", operation_id = "api_key_revoke",
+    params(("id" = String, Path, description = "The id")),
+    responses((status = 204, description = "Done"), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn api_key_revoke(ctx: Ctx, Path(id): Path<String>) -> ApiResult<StatusCode> {
+    auth::api_key_revoke(&ctx, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

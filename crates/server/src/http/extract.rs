@@ -1,0 +1,90 @@
+//! What handlers take: the caller's circumstances, bodies and queries, each with our own errors.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+use serde::de::DeserializeOwned;
+use synod_domain::error::code;
+use synod_domain::{Error, Problem};
+use synod_protocol::http::CSRF_TOKEN;
+
+use super::error::{ApiError, RequestId};
+use crate::app::App;
+use crate::ctx::Ctx;
+
+/// The cookie that holds a browser's session.
+pub const COOKIE: &str = "synod_session";
+
+impl FromRequestParts<Arc<App>> for Ctx {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let now = app.clock.now();
+        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+        let (token, via_cookie) = match (bearer, cookie(&parts.headers)) {
+            (Some(token), _) => (token.trim().to_owned(), false),
+            (None, Some(token)) => (token, true),
+            (None, None) => return Err(Error::new(code::UNAUTHENTICATED, "this needs a session or an API key").into()),
+        };
+        let (caller, access, csrf) = crate::ops::auth::authenticate(app, &token, via_cookie, now).await?;
+        let changes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if via_cookie && changes {
+            let shown = parts.headers.get(CSRF_TOKEN).and_then(|v| v.to_str().ok());
+            if shown.is_none() || shown != csrf.as_deref() {
+                return Err(Error::new(code::CSRF, "the CSRF token is missing or wrong").into());
+            }
+        }
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        Ok(Self { app: app.clone(), caller, request_id, now, access })
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';')).find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == COOKIE).then(|| value.to_owned())
+    })
+}
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let bytes = bytes::Bytes::from_request(request, app).await.map_err(|rejection| {
+            if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
+                Error::new(code::TOO_LARGE, format!("the body is larger than {} bytes", super::MAX_BODY))
+            } else {
+                Error::new(code::MALFORMED, "the body broke off")
+            }
+        })?;
+        // Nothing is as good as an empty object, for operations whose fields are all optional.
+        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let unreadable = |e: serde_json::Error| {
+            let place = Problem::at("", e.to_string()).place(u32::try_from(e.line()).unwrap_or(0), u32::try_from(e.column()).unwrap_or(0));
+            Error::problems(code::MALFORMED, vec![place])
+        };
+        serde_json::from_slice(bytes).map(Body).map_err(|e| unreadable(e).into())
+    }
+}
+
+/// A query string.
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        Query::try_from_uri(&parts.uri)
+            .map(|Query(value)| Self(value))
+            .map_err(|e| Error::new(code::UNKNOWN_PARAMETER, format!("a parameter of the query is wrong: {}", inner(&e))).into())
+    }
+}
+
+fn inner(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), inner)
+}

@@ -1,0 +1,52 @@
+//! The API's own description, OpenAPI 3.1, from the code.
+
+use axum::Json;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{access, auth, event, node, object, run, system, task, user};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Synod", description = "Operations by consensus: request, approve, run, record.", license(name = "Apache-2.0")),
+    paths(
+        user::bootstrap, auth::login, auth::renew, auth::logout, auth::whoami, auth::step_up, auth::totp_enrol, auth::totp_confirm, auth::password_change,
+        auth::session_list, auth::session_revoke, auth::api_key_list, auth::api_key_create, auth::api_key_revoke, user::user_list, user::user_create,
+        user::user_get, user::user_update, object::apply, object::object_list, object::object_get, object::object_delete, object::object_revisions, object::schema,
+        run::run_list, run::run_create, run::run_get, run::run_nodes, run::approval_create, run::run_cancel, run::run_proceed, run::run_replay, task::output,
+        task::task_list, task::task_get, node::node_list, node::node_get, node::node_update, node::node_delete, node::join_token_list, node::join_token_create,
+        node::join_token_revoke, node::enrol, event::event_list, access::can_i, access::who_can, system::info, system::backup
+    ),
+    components(schemas(
+        synod_protocol::http::run::RunPlan,
+        synod_domain::template::TemplateSpec,
+        synod_domain::access::NamespaceSpec,
+        synod_domain::access::GroupSpec,
+        synod_domain::access::RoleBindingSpec,
+        synod_domain::access::PolicySpec
+    )),
+    modifiers(&Security)
+)]
+struct Api;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let components = api.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(super::extract::COOKIE))));
+    }
+}
+
+/// The description as JSON text, as it is checked in.
+pub fn text() -> String {
+    let mut text = Api::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// `GET /openapi.json`
+pub async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Api::openapi())
+}

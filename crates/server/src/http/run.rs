@@ -1,0 +1,121 @@
+//! Runs and decisions on them.
+
+use axum::Json;
+use axum::extract::Path;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode};
+use synod_domain::Error;
+use synod_domain::error::code;
+use synod_protocol::http::problem::ProblemDocument;
+use synod_protocol::http::run::{ApprovalRequest, CancelRequest, ReplayRequest, Run, RunNodes, RunQuery, RunRequest, RunSummary};
+use synod_protocol::http::{IDEMPOTENCY_KEY, Page};
+
+use super::error::ApiResult;
+use super::extract::{Body, Params};
+use crate::ctx::Ctx;
+use crate::ops::run::Requested;
+use crate::ops::{approval, run};
+
+fn key(headers: &HeaderMap) -> synod_domain::Result<Option<&str>> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    value.to_str().ok().filter(|v| (8..=128).contains(&v.len())).map(Some).ok_or_else(|| Error::new(code::UNKNOWN_PARAMETER, "an idempotency key has 8 to 128 visible characters"))
+}
+
+fn requested(requested: Requested) -> Response {
+    match requested {
+        Requested::Run(run) => (StatusCode::CREATED, Json(run)).into_response(),
+        Requested::Plan(plan) => Json(plan).into_response(),
+    }
+}
+
+
+/// Asks for a run; with `dryRun`, tells what it would be (a RunPlan).
+#[utoipa::path(
+    post, path = "/api/v1/runs", tag = "runs", operation_id = "run_create",
+    request_body = RunRequest,
+    responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_create(ctx: Ctx, headers: HeaderMap, Body(request): Body<RunRequest>) -> ApiResult<Response> {
+    Ok(requested(run::run_create(&ctx, &request, key(&headers)?).await?))
+}
+
+/// Lists runs, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/runs", tag = "runs", operation_id = "run_list",
+    params(RunQuery),
+    responses((status = 200, description = "Done", body = Page<RunSummary>), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_list(ctx: Ctx, Params(query): Params<RunQuery>) -> ApiResult<Json<Page<RunSummary>>> {
+    Ok(Json(run::run_list(&ctx, &query).await?))
+}
+
+/// Shows a run.
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}", tag = "runs", operation_id = "run_get",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    responses((status = 200, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_get(ctx: Ctx, Path(id): Path<String>) -> ApiResult<Json<Run>> {
+    Ok(Json(run::run_get(&ctx, &id).await?))
+}
+
+/// Lists a run's nodes in rollout order.
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}/nodes", tag = "runs", operation_id = "run_nodes",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    responses((status = 200, description = "Done", body = RunNodes), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_nodes(ctx: Ctx, Path(id): Path<String>) -> ApiResult<Json<RunNodes>> {
+    Ok(Json(RunNodes { nodes: run::run_nodes(&ctx, &id).await? }))
+}
+
+/// Approves or rejects exactly one digest.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/approvals", tag = "runs", operation_id = "approval_create",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    request_body = ApprovalRequest,
+    responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn approval_create(ctx: Ctx, Path(id): Path<String>, Body(request): Body<ApprovalRequest>) -> ApiResult<(StatusCode, Json<Run>)> {
+    Ok((StatusCode::CREATED, Json(approval::approval_create(&ctx, &id, &request).await?)))
+}
+
+/// Cancels a run.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/cancel", tag = "runs", operation_id = "run_cancel",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    request_body = CancelRequest,
+    responses((status = 200, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_cancel(ctx: Ctx, Path(id): Path<String>, Body(request): Body<CancelRequest>) -> ApiResult<Json<Run>> {
+    Ok(Json(run::run_cancel(&ctx, &id, &request).await?))
+}
+
+/// Lets a run go on at its gate.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/proceed", tag = "runs", operation_id = "run_proceed",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    responses((status = 200, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_proceed(ctx: Ctx, Path(id): Path<String>) -> ApiResult<Json<Run>> {
+    Ok(Json(run::run_proceed(&ctx, &id).await?))
+}
+
+/// Asks for the same elsewhere.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/replay", tag = "runs", operation_id = "run_replay",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    request_body = ReplayRequest,
+    responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_replay(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Body(request): Body<ReplayRequest>) -> ApiResult<Response> {
+    Ok(requested(run::run_replay(&ctx, &id, &request, key(&headers)?).await?))
+}

@@ -1,0 +1,92 @@
+//! The master key and what it seals: the authority's key, the session key, second factors.
+//!
+//! The master key is a file (one for all servers of a cluster). Everything secret in the database is a
+//! Fernet token under it, so that neither the database nor a backup can be read without the file.
+
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use fernet::Fernet;
+use synod_db::{Db, meta};
+use synod_domain::error::code;
+use synod_domain::{Error, Result};
+
+/// Seals and opens what must not be readable in the database.
+pub struct Keys {
+    master: Fernet,
+    sessions: Fernet,
+}
+
+impl Keys {
+    /// Reads the master key, or makes one when neither the file nor a sealed database exists.
+    pub async fn open(path: &Path, db: &Db) -> Result<Self> {
+        let master = read_or_make(path)?;
+        let fernet = Fernet::new(&master).ok_or_else(|| broken(path, "it is not a Fernet key (32 bytes in URL-safe base64)"))?;
+        let mut tx = db.begin().await?;
+        let sealed = meta::set_once(&mut tx, "session_key", &fernet.encrypt(Fernet::generate_key().as_bytes())).await?;
+        tx.commit().await?;
+        let wrong = || {
+            broken(path, "the database was set up with another master key; give this server the file of the first one (`--master-key-file`)")
+        };
+        let session_key = fernet.decrypt(&sealed).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
+        let sessions = Fernet::new(&session_key).ok_or_else(wrong)?;
+        Ok(Self { master: fernet, sessions })
+    }
+
+    /// Seals a secret for the database.
+    pub fn seal(&self, secret: &[u8]) -> String {
+        self.master.encrypt(secret)
+    }
+
+    /// Opens a sealed secret.
+    pub fn unseal(&self, sealed: &str) -> Result<Vec<u8>> {
+        self.master.decrypt(sealed).map_err(|_| Error::internal("a sealed value does not open with this master key"))
+    }
+
+    /// Makes the token of a session.
+    pub fn session_token(&self, id: &str) -> String {
+        self.sessions.encrypt(id.as_bytes())
+    }
+
+    /// Reads a session's token.
+    pub fn session_id(&self, token: &str) -> Option<String> {
+        String::from_utf8(self.sessions.decrypt(token).ok()?).ok()
+    }
+}
+
+fn broken(path: &Path, why: &str) -> Error {
+    Error::new(code::INVALID_DOCUMENT, format!("{}: {why}", path.display()))
+}
+
+fn read_or_make(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let mode = std::fs::metadata(path).map(|m| m.permissions().mode()).unwrap_or_default();
+            if mode & 0o077 != 0 {
+                return Err(broken(path, "others may read the master key; run `chmod 600` on it"));
+            }
+            Ok(text.trim().to_owned())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = Fernet::generate_key();
+            write_private(path, key.as_bytes()).map_err(|e| broken(path, &e.to_string()))?;
+            tracing::info!(path = %path.display(), "made a new master key; keep a copy of it apart from the backups");
+            Ok(key)
+        }
+        Err(error) => Err(broken(path, &error.to_string())),
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let aside = path.with_extension("tmp");
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    if let Some(parent) = path.parent() {
+        std::fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}

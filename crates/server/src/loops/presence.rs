@@ -1,0 +1,124 @@
+//! Who connects and disconnects, written in batches: a thousand agents that come back at once are a few statements.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use synod_db::doorbell::Topic;
+use synod_db::node::{self, Connected, Seen};
+use synod_db::event;
+use synod_domain::Result;
+use synod_domain::event::{NewEvent, types};
+use tokio::sync::{mpsc, watch};
+
+use crate::app::App;
+
+enum Note {
+    Connected(Connected),
+    Disconnected(Connected),
+    Seen(Seen),
+}
+
+/// Takes notes of agents' presence. Never waits: what is lost by a crash is found out again when agents reconnect.
+#[derive(Clone)]
+pub struct Queue(mpsc::UnboundedSender<Note>);
+
+/// The other end.
+pub struct Incoming(mpsc::UnboundedReceiver<Note>);
+
+/// A queue and its end.
+pub fn queue() -> (Queue, Incoming) {
+    let (tx, rx) = mpsc::unbounded_channel();
+    (Queue(tx), Incoming(rx))
+}
+
+impl Queue {
+    /// A stream began.
+    pub fn connected(&self, stream: Connected) {
+        let _ = self.0.send(Note::Connected(stream));
+    }
+
+    /// A stream ended.
+    pub fn disconnected(&self, stream: Connected) {
+        let _ = self.0.send(Note::Disconnected(stream));
+    }
+
+    /// An agent was heard.
+    pub fn seen(&self, seen: Seen) {
+        let _ = self.0.send(Note::Seen(seen));
+    }
+}
+
+/// Writes notes until told to stop.
+pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receiver<bool>) {
+    let mut notes = Vec::new();
+    loop {
+        tokio::select! {
+            n = incoming.0.recv_many(&mut notes, 2000) => if n == 0 { return },
+            _ = stop.changed() => return,
+        }
+        while let Err(error) = write(&app, &notes).await {
+            tracing::warn!(?error, "presence is not written; trying again");
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                _ = stop.changed() => return,
+            }
+        }
+        notes.clear();
+        // Let more gather: presence is worth a moment's delay, not a commit for each agent.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn write(app: &Arc<App>, notes: &[Note]) -> Result<()> {
+    let now = app.clock.now();
+    // The last note of a stream counts; streams are numbered in the order they began.
+    let mut connected: HashMap<&str, &Connected> = HashMap::new();
+    let mut ended: Vec<Connected> = Vec::new();
+    let mut seen: HashMap<&str, Seen> = HashMap::new();
+    let mut events = Vec::new();
+    let mut note_event = |kind: &'static str, node: &str| {
+        events.push(NewEvent { kind, subject: format!("node/{node}"), namespace: None, run: None, actor: format!("node:{node}"), data: json!({"server": app.id}) });
+    };
+    for note in notes {
+        match note {
+            Note::Connected(stream) => {
+                connected.insert(&stream.node_id, stream);
+                note_event(types::NODE_CONNECTED, &stream.node_id);
+            }
+            Note::Disconnected(stream) => {
+                ended.push(stream.clone());
+                note_event(types::NODE_DISCONNECTED, &stream.node_id);
+            }
+            Note::Seen(new) => {
+                let known = seen.entry(&new.id).or_insert_with(|| new.clone());
+                known.at = new.at;
+                known.facts = new.facts.clone().or(known.facts.take());
+                known.version = new.version.clone().or(known.version.take());
+            }
+        }
+    }
+    let connected: Vec<Connected> = connected.into_values().cloned().collect();
+    let seen: Vec<Seen> = seen.into_values().collect();
+    let mut tx = app.db.begin().await?;
+    if !seen.is_empty() {
+        node::seen(&mut tx, &seen).await?;
+    }
+    if !connected.is_empty() {
+        node::connected(&mut tx, &app.id, &connected).await?;
+    }
+    if !ended.is_empty() {
+        node::disconnected(&mut tx, &app.id, &ended).await?;
+    }
+    event::append(&mut tx, &events, now).await?;
+    tx.commit().await?;
+    if !events.is_empty() {
+        app.ring_events();
+    }
+    if !connected.is_empty() && !app.db.dialect().has_one_writer() {
+        // Only now can other servers' assignments find these nodes here; look once more for what was missed.
+        app.bell.ring(Topic::Tasks);
+    }
+    Ok(())
+}

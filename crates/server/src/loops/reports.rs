@@ -1,0 +1,213 @@
+//! What agents report, on its way to the database: while one batch is being committed the next one gathers,
+//! so that a lone result waits for nobody and ten thousand cost a few transactions.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use synod_db::doorbell::Topic;
+use synod_db::task::{Detail, Ended, NewOutput, Started};
+use synod_domain::error::{Kind, code};
+use synod_domain::task::{Outcome, Phase, Segment};
+use synod_domain::{Error, Result};
+use synod_protocol::agent::{self, report, split_task};
+use tokio::sync::{mpsc, watch};
+
+use crate::app::App;
+
+/// So many reports may wait; beyond that, agents' streams are read more slowly.
+const BACKLOG: usize = 8192;
+/// So many go into one transaction.
+const BATCH: usize = 2000;
+/// The most output taken from one task, in bytes of JSON: the bound of the agent and its envelope.
+const MAX_OUTPUT: usize = 8 * 1024 * 1024;
+
+/// A report, checked for form.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The node it came from, by its certificate.
+    pub node: String,
+    /// The run it is about.
+    pub run: String,
+    /// The task's place in rollout order.
+    pub idx: u32,
+    body: Body,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Started { at: i64 },
+    Output(Vec<(u32, String)>),
+    Ended { outcome: Box<Outcome>, output: Vec<(u32, String)> },
+}
+
+impl Report {
+    /// The end of a task.
+    pub fn ended(node: &str, run: &str, idx: u32, outcome: Outcome, output: Vec<(u32, String)>) -> Self {
+        Self { node: node.to_owned(), run: run.to_owned(), idx, body: Body::Ended { outcome: Box::new(outcome), output } }
+    }
+}
+
+/// Reads a report as it came.
+pub fn read(node: &str, report: agent::Report) -> Result<Report> {
+    let wrong = |what: String| Error::new(code::MALFORMED, what);
+    let (run, idx) = split_task(&report.task).ok_or_else(|| wrong(format!("`{}` is no task", report.task)))?;
+    let body = match report.body {
+        Some(report::Body::Started(started)) => Body::Started { at: started.at_ms },
+        Some(report::Body::Output(output)) => Body::Output(vec![read_output(output)?]),
+        Some(report::Body::Finished(finished)) => {
+            let outcome: Outcome = serde_json::from_str(&finished.outcome_json).map_err(|e| wrong(format!("the outcome cannot be read: {e}")))?;
+            if !outcome.phase.ended() || outcome.phase == Phase::Skipped {
+                return Err(wrong(format!("{} is no end of a task", outcome.phase)));
+            }
+            let output: Vec<(u32, String)> = finished.output.into_iter().map(read_output).collect::<Result<_>>()?;
+            if output.iter().map(|(_, text)| text.len()).sum::<usize>() > MAX_OUTPUT {
+                return Err(Error::new(code::TOO_LARGE, "the output is larger than any agent may keep"));
+            }
+            Body::Ended { outcome: Box::new(outcome), output }
+        }
+        None => return Err(wrong("an empty report".into())),
+    };
+    Ok(Report { node: node.to_owned(), run: run.to_owned(), idx, body })
+}
+
+fn read_output(output: agent::Output) -> Result<(u32, String)> {
+    let segments: Vec<Segment> = serde_json::from_str(&output.segments_json).map_err(|e| Error::new(code::MALFORMED, format!("output cannot be read: {e}")))?;
+    // Written again: what is stored is what was understood, and without NUL, which PostgreSQL's text cannot hold.
+    let text = serde_json::to_string(&segments).map_err(Error::internal)?;
+    Ok((output.chunk, text.replace("\\u0000", "\u{fffd}")))
+}
+
+/// The way in.
+#[derive(Clone)]
+pub struct Queue(mpsc::Sender<Report>);
+
+/// The way out.
+pub struct Incoming(mpsc::Receiver<Report>);
+
+/// A queue and its end.
+pub fn queue() -> (Queue, Incoming) {
+    let (tx, rx) = mpsc::channel(BACKLOG);
+    (Queue(tx), Incoming(rx))
+}
+
+impl Queue {
+    /// Hands a report in; waits while too many wait already.
+    pub async fn send(&self, report: Report) {
+        let _ = self.0.send(report).await;
+    }
+}
+
+/// Writes reports until told to stop.
+pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receiver<bool>) {
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            n = incoming.0.recv_many(&mut batch, BATCH) => if n == 0 { return },
+            _ = stop.changed() => return,
+        }
+        let mut wait = Duration::from_millis(50);
+        while let Err(error) = record(&app, &batch).await {
+            if error.code().kind == Kind::Unavailable {
+                tracing::warn!(%error, reports = batch.len(), "results wait for the database");
+            } else if batch.len() == 1 {
+                // It would fail for ever and hold up everybody. Not acknowledged, it stays in its agent's journal.
+                tracing::error!(?error, task = format!("{}.{}", batch[0].run, batch[0].idx), "a report cannot be recorded");
+                break;
+            } else {
+                one_by_one(&app, &batch).await;
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(Duration::from_secs(2)),
+                _ = stop.changed() => return,
+            }
+        }
+        batch.clear();
+    }
+}
+
+async fn one_by_one(app: &Arc<App>, batch: &[Report]) {
+    for report in batch {
+        if let Err(error) = record(app, std::slice::from_ref(report)).await {
+            tracing::error!(?error, task = format!("{}.{}", report.run, report.idx), "a report cannot be recorded");
+        }
+    }
+}
+
+async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
+    let now = app.clock.now();
+    let mut work = crate::ops::task::Reported::default();
+    let mut acks: HashMap<&str, Vec<(String, u32)>> = HashMap::new();
+    let mut has_output = false;
+    for report in batch {
+        let mut add_output = |output: &[(u32, String)]| {
+            has_output |= !output.is_empty();
+            work.output.extend(output.iter().map(|(chunk, segments)| NewOutput {
+                run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), chunk: *chunk, segments: segments.clone(),
+            }));
+        };
+        match &report.body {
+            Body::Started { at } => {
+                let Ok(package) = app.gateway.package(&app.db, &report.run).await else { continue };
+                // A minute beyond the node's own timeout: it kills, it reports, it may have to reconnect first.
+                let deadline_at = now.after(package.manifest.timeout).0 + 60_000;
+                work.started.push(Started { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), at: *at, deadline_at });
+            }
+            Body::Output(output) => add_output(output),
+            Body::Ended { outcome, output } => {
+                add_output(output);
+                work.ended.push(ended(report, outcome)?);
+                acks.entry(&report.node).or_default().push((report.run.clone(), report.idx));
+            }
+        }
+    }
+    dedupe(&mut work);
+    let effects = crate::ops::task::record(app, work, now).await?;
+    for (node, tasks) in acks {
+        app.gateway.acknowledge(node, tasks);
+    }
+    if has_output {
+        app.bell.ring(Topic::Output);
+    }
+    effects.carry_out(app);
+    Ok(())
+}
+
+/// Of two reports of the same thing in one batch, one is enough (and all that a statement can take).
+fn dedupe(work: &mut crate::ops::task::Reported) {
+    let mut seen = BTreeSet::new();
+    work.ended.retain(|e| seen.insert((e.run_id.clone(), e.idx, e.node_id.clone())));
+    let mut seen = BTreeSet::new();
+    work.started.retain(|s| seen.insert((s.run_id.clone(), s.idx, s.node_id.clone())));
+    let mut chunks: BTreeMap<(String, u32, String, u32), NewOutput> = BTreeMap::new();
+    for output in work.output.drain(..) {
+        chunks.entry((output.run_id.clone(), output.idx, output.node_id.clone(), output.chunk)).or_insert(output);
+    }
+    work.output.extend(chunks.into_values());
+}
+
+fn ended(report: &Report, outcome: &Outcome) -> Result<Ended> {
+    let detail = Detail {
+        steps: outcome.steps.clone(),
+        warnings: outcome.warnings.clone(),
+        truncated: outcome.truncated,
+        output_digest: outcome.output_digest.clone(),
+    };
+    Ok(Ended {
+        run_id: report.run.clone(),
+        idx: report.idx,
+        node_id: report.node.clone(),
+        phase: outcome.phase.name().to_owned(),
+        started_at: outcome.started_at.map(|t| t.0),
+        finished_at: outcome.finished_at.0,
+        exit_code: outcome.exit_code,
+        reason: bounded(outcome.reason.as_deref().unwrap_or_default()),
+        check_failed: u8::from(outcome.check_failed),
+        detail: serde_json::to_string(&detail).map_err(Error::internal)?.replace("\\u0000", "\u{fffd}"),
+    })
+}
+
+fn bounded(text: &str) -> String {
+    text.replace('\0', "\u{fffd}").chars().take(4000).collect()
+}

@@ -1,0 +1,44 @@
+//! Keeps runs going: what is due begins, expires or goes on; what took too long is given up; what was
+//! assigned elsewhere reaches the agents here.
+
+use std::sync::Arc;
+
+use synod_db::doorbell::Topic;
+use synod_db::{run, task};
+use synod_domain::Result;
+
+use crate::app::App;
+use crate::ops;
+
+const BATCH: u32 = 200;
+
+/// Looks at every run whose time has come, and at every task that is overdue.
+pub async fn tick(app: Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    let (due, overdue) = {
+        let mut reader = app.db.reader().await?;
+        (run::due(&mut reader, now, BATCH).await?, task::overdue(&mut reader, now, 5000).await?)
+    };
+    for id in &due {
+        ops::rollout::look(&app, id).await?;
+    }
+    if !overdue.is_empty() {
+        let effects = ops::task::give_up(&app, overdue, now).await?;
+        effects.carry_out(&app);
+    }
+    if due.len() == BATCH as usize {
+        app.bell.ring(Topic::Runs);
+    }
+    Ok(())
+}
+
+/// Hands what is assigned to the agents here to them, and passes cancellations on.
+pub async fn deliver(app: Arc<App>) -> Result<()> {
+    let (assigned, cancelled) = {
+        let mut reader = app.db.reader().await?;
+        (task::assigned_to_server(&mut reader, &app.id).await?, task::to_cancel(&mut reader, &app.id).await?)
+    };
+    app.gateway.deliver(&app.db, assigned).await?;
+    app.gateway.cancel(cancelled);
+    Ok(())
+}

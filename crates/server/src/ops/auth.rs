@@ -1,0 +1,340 @@
+//! Signing in: passwords, second factors, sessions, API keys.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use synod_db::event;
+use synod_db::session::{self, ApiKey as KeyRow, Session as Row};
+use synod_db::user::{self, User};
+use synod_domain::error::code;
+use synod_domain::event::{NewEvent, types};
+use synod_domain::{Error, Problem, Result, Span, Timestamp};
+use synod_protocol::http::Page;
+use synod_protocol::http::auth::{
+    ApiKey, CreatedApiKey, LoginRequest, NewApiKey, PasswordChange, Session, SessionToken, SteppedUp, TotpConfirm, TotpEnrolment, WhoAmI,
+};
+
+use crate::access::Access;
+use crate::app::App;
+use crate::authz::{Action, Resource};
+use crate::ctx::{Caller, Ctx, Via};
+use crate::ops::Effects;
+use crate::password;
+
+/// After so many failures a name must wait, each time twice as long.
+const FREE_FAILURES: i64 = 5;
+const FORGET_MS: i64 = 3_600_000;
+const LONGEST_WAIT_S: i64 = 900;
+
+fn event_about(kind: &'static str, user: &str, data: serde_json::Value) -> NewEvent {
+    NewEvent { kind, subject: format!("user/{user}"), namespace: None, run: None, actor: format!("user:{user}"), data }
+}
+
+async fn record(app: &Arc<App>, mut tx: synod_db::Tx, events: &[NewEvent], now: Timestamp) -> Result<()> {
+    event::append(&mut tx, events, now).await?;
+    tx.commit().await?;
+    Effects { events: true, ..Effects::default() }.carry_out(app);
+    Ok(())
+}
+
+/// Begins a session with name and password, and the second factor where one is enrolled.
+pub async fn login(app: &Arc<App>, request: LoginRequest, client: &str) -> Result<SessionToken> {
+    let now = app.clock.now();
+    let key = format!("login:{}", request.user);
+    let (failures, last_at) = user::failures(&mut app.db.reader().await?, &key).await?;
+    if failures >= FREE_FAILURES {
+        let exponent = u32::try_from(failures - FREE_FAILURES).unwrap_or(u32::MAX).min(20);
+        let wait = 2i64.saturating_pow(exponent).min(LONGEST_WAIT_S) * 1000;
+        let left = last_at.0 + wait - now.0;
+        if left > 0 {
+            let seconds = u32::try_from(left / 1000 + 1).unwrap_or(1);
+            return Err(Error::new(code::LOGIN_THROTTLED, format!("too many failed sign-ins for this name; try again in {seconds} s")).retry_after(seconds));
+        }
+    }
+    let known = user::get(&mut app.db.reader().await?, &request.user).await?;
+    let usable = known.filter(|u| u.enabled && !u.service_account);
+    let fits = password::verify(request.password, usable.as_ref().and_then(|u| u.password_hash.clone())).await?;
+    let Some(user) = usable.filter(|_| fits) else {
+        return Err(failed(app, &request.user, &key, now).await?);
+    };
+    let mut stepped_up_at = None;
+    let mut tx = app.db.begin().await?;
+    if user.totp_confirmed {
+        match request.totp.as_deref() {
+            None => return Err(Error::new(code::SECOND_FACTOR_REQUIRED, "the second factor is missing")),
+            Some(digits) => {
+                if !take_code(app, &mut tx, &user, digits, now).await? {
+                    tx.rollback().await?;
+                    return Err(failed(app, &request.user, &key, now).await?);
+                }
+                stepped_up_at = Some(now);
+            }
+        }
+    }
+    user::forget_failures(&mut tx, &key).await?;
+    let row = Row {
+        id: hex::encode(rand::random::<[u8; 16]>()),
+        user: user.name.clone(),
+        csrf: hex::encode(rand::random::<[u8; 16]>()),
+        client: client.chars().filter(|c| !c.is_control()).take(200).collect(),
+        created_at: now,
+        expires_at: now.after(app.config.security.session_for),
+        stepped_up_at,
+        revoked_at: None,
+    };
+    session::insert(&mut tx, &row).await?;
+    record(app, tx, &[event_about(types::SESSION_STARTED, &user.name, json!({"client": row.client}))], now).await?;
+    Ok(token(app, &row, user.totp_confirmed))
+}
+
+fn token(app: &App, row: &Row, totp_enrolled: bool) -> SessionToken {
+    SessionToken { token: app.keys.session_token(&row.id), expires_at: row.expires_at, csrf_token: row.csrf.clone(), user: row.user.clone(), totp_enrolled }
+}
+
+async fn failed(app: &Arc<App>, name: &str, key: &str, now: Timestamp) -> Result<Error> {
+    let mut tx = app.db.begin().await?;
+    user::failed(&mut tx, key, now, FORGET_MS).await?;
+    // The name as it was typed may be a password in the wrong field: it is recorded only when it is a user's.
+    let known = user::get(&mut tx, name).await?.is_some();
+    let subject = if known { name } else { "unknown" };
+    record(app, tx, &[event_about(types::SESSION_FAILED, subject, json!({}))], now).await?;
+    Ok(Error::new(code::BAD_CREDENTIALS, "name, password or code is wrong"))
+}
+
+/// Who a token or key belongs to, and by which access state: the only way to become a caller.
+pub async fn authenticate(app: &Arc<App>, token: &str, via_cookie: bool, now: Timestamp) -> Result<(Caller, Arc<Access>, Option<String>)> {
+    let ended = || Error::new(code::SESSION_ENDED, "the session has ended");
+    let mut reader = app.db.reader().await?;
+    let (caller, version, csrf) = if token.starts_with("synod_key_") {
+        let (key, version) = session::key_by_hash(&mut reader, &password::secret_hash(token)).await?.ok_or_else(ended)?;
+        if key.revoked_at.is_some() || key.expires_at <= now {
+            return Err(ended());
+        }
+        (Caller { user: key.user, via: Via::ApiKey, session: None, stepped_up_at: None }, version, None)
+    } else {
+        let id = app.keys.session_id(token).ok_or_else(ended)?;
+        let (row, version) = session::get(&mut reader, &id).await?.ok_or_else(ended)?;
+        if row.revoked_at.is_some() || row.expires_at <= now {
+            return Err(ended());
+        }
+        let via = if via_cookie { Via::Cookie } else { Via::Session };
+        (Caller { user: row.user, via, session: Some(row.id), stepped_up_at: row.stepped_up_at }, version, Some(row.csrf))
+    };
+    let access = app.access.at(version, &mut reader).await?;
+    if !access.people.get(&caller.user).is_some_and(|p| p.enabled) {
+        return Err(ended());
+    }
+    Ok((caller, access, csrf))
+}
+
+fn session_of(ctx: &Ctx) -> Result<String> {
+    ctx.caller.session.clone().ok_or_else(|| Error::new(code::FORBIDDEN, "this is for sessions of people; an API key has none"))
+}
+
+/// Moves the session's end to a full lifetime from now. The token stays the same.
+pub async fn renew(ctx: &Ctx) -> Result<SessionToken> {
+    let id = session_of(ctx)?;
+    let mut tx = ctx.app.db.begin().await?;
+    let (mut row, _) = session::get(&mut tx, &id).await?.ok_or_else(|| Error::new(code::SESSION_ENDED, "the session has ended"))?;
+    row.expires_at = ctx.now.after(ctx.app.config.security.session_for);
+    session::renew(&mut tx, &id, row.expires_at).await?;
+    tx.commit().await?;
+    Ok(token(&ctx.app, &row, ctx.access.people.get(&ctx.caller.user).is_some_and(|p| p.totp)))
+}
+
+/// Ends the session.
+pub async fn logout(ctx: &Ctx) -> Result<()> {
+    session_revoke(ctx, &session_of(ctx)?).await
+}
+
+/// The caller's live sessions.
+pub async fn session_list(ctx: &Ctx) -> Result<Page<Session>> {
+    let rows = session::of_user(&mut ctx.app.db.reader().await?, &ctx.caller.user, ctx.now).await?;
+    let view = |row: Row| Session {
+        current: ctx.caller.session.as_deref() == Some(&row.id), id: row.id, created_at: row.created_at, expires_at: row.expires_at, client: row.client,
+    };
+    Ok(Page { items: rows.into_iter().map(view).collect(), next: None })
+}
+
+/// Ends one of the caller's sessions.
+pub async fn session_revoke(ctx: &Ctx, id: &str) -> Result<()> {
+    let mut tx = ctx.app.db.begin().await?;
+    if !session::revoke(&mut tx, &ctx.caller.user, id, ctx.now).await? {
+        return Err(Error::not_found("session of yours", id));
+    }
+    record(&ctx.app, tx, &[event_about(types::SESSION_ENDED, &ctx.caller.user, json!({}))], ctx.now).await
+}
+
+/// Who the caller is.
+pub fn whoami(ctx: &Ctx) -> WhoAmI {
+    let person = ctx.access.people.get(&ctx.caller.user);
+    WhoAmI {
+        user: ctx.caller.user.clone(),
+        service_account: person.is_some_and(|p| p.service_account),
+        groups: ctx.access.groups_of(&ctx.caller.user).into_iter().collect(),
+        roles: ctx.access.held(&ctx.caller.user, None, true, ctx.now),
+        totp_enrolled: person.is_some_and(|p| p.totp),
+        stepped_up_until: ctx.stepped_up_until().filter(|until| ctx.now < *until),
+        via: match ctx.caller.via {
+            Via::Session => "session",
+            Via::Cookie => "cookie",
+            Via::ApiKey => "api-key",
+        }
+        .to_owned(),
+    }
+}
+
+/// Takes a code of the second factor: right, and of a time step none was taken for before.
+async fn take_code(app: &App, tx: &mut synod_db::Tx, user: &User, digits: &str, now: Timestamp) -> Result<bool> {
+    let Some(sealed) = &user.totp_sealed else { return Ok(false) };
+    let secret = app.keys.unseal(sealed)?;
+    let totp = totp(&user.name, secret)?;
+    let seconds = u64::try_from(now.0 / 1000).unwrap_or_default();
+    match totp.check(digits, seconds) {
+        Some(step) => user::take_totp_step(tx, &user.name, i64::try_from(step).unwrap_or(i64::MAX)).await,
+        None => Ok(false),
+    }
+}
+
+fn totp(user: &str, secret: Vec<u8>) -> Result<totp_rs::Totp> {
+    totp_rs::Builder::new().with_secret(secret).with_account_name(user).with_issuer(Some("Synod")).build().map_err(|e| Error::internal(e.to_string()))
+}
+
+async fn me(ctx: &Ctx, tx: &mut synod_db::Tx) -> Result<User> {
+    user::get(tx, &ctx.caller.user).await?.ok_or_else(|| Error::not_found("user", &ctx.caller.user))
+}
+
+/// Confirms the second factor once more, for what asks for a fresh one.
+pub async fn step_up(ctx: &Ctx, digits: &str) -> Result<SteppedUp> {
+    let session = session_of(ctx)?;
+    let key = format!("totp:{}", ctx.caller.user);
+    let (failures, last_at) = user::failures(&mut ctx.app.db.reader().await?, &key).await?;
+    if failures >= FREE_FAILURES && ctx.now.since(last_at) < 30_000 {
+        return Err(Error::new(code::LOGIN_THROTTLED, "too many wrong codes; try again in 30 s").retry_after(30));
+    }
+    let mut tx = ctx.app.db.begin().await?;
+    let user = me(ctx, &mut tx).await?;
+    if !user.totp_confirmed {
+        return Err(Error::new(code::STEP_UP_REQUIRED, "no second factor is enrolled; enrol one with `synod totp enrol`"));
+    }
+    if !take_code(&ctx.app, &mut tx, &user, digits, ctx.now).await? {
+        user::failed(&mut tx, &key, ctx.now, FORGET_MS).await?;
+        tx.commit().await?;
+        return Err(Error::new(code::BAD_CREDENTIALS, "the code is wrong, or was used before"));
+    }
+    user::forget_failures(&mut tx, &key).await?;
+    session::step_up(&mut tx, &session, ctx.now).await?;
+    tx.commit().await?;
+    Ok(SteppedUp { until: ctx.now.after(ctx.app.config.security.step_up_for) })
+}
+
+/// Makes a second factor; it is not in force until confirmed. An enrolled one must be confirmed freshly to be replaced.
+pub async fn totp_enrol(ctx: &Ctx) -> Result<TotpEnrolment> {
+    session_of(ctx)?;
+    let mut tx = ctx.app.db.begin().await?;
+    let mut user = me(ctx, &mut tx).await?;
+    if user.totp_confirmed {
+        return Err(Error::new(code::ALREADY_EXISTS, "a second factor is enrolled already; an owner can reset it with `synod user reset-totp NAME`"));
+    }
+    let secret: [u8; 20] = rand::random();
+    let totp = totp(&user.name, secret.to_vec())?;
+    let url = totp.to_url().map_err(|e| Error::internal(e.to_string()))?;
+    let qr = qrcode::QrCode::new(url.as_bytes()).map_err(Error::internal)?;
+    let qr_svg = qr.render::<qrcode::render::svg::Color<'_>>().min_dimensions(200, 200).build();
+    user.totp_sealed = Some(ctx.app.keys.seal(&secret));
+    user::update(&mut tx, &user).await?;
+    tx.commit().await?;
+    Ok(TotpEnrolment { secret: totp_rs::Secret::from(secret.to_vec()).to_base32(), url, qr_svg })
+}
+
+/// Puts the new second factor in force; the session counts as freshly confirmed.
+pub async fn totp_confirm(ctx: &Ctx, request: &TotpConfirm) -> Result<SteppedUp> {
+    let session = session_of(ctx)?;
+    let mut tx = ctx.app.db.begin().await?;
+    let mut user = me(ctx, &mut tx).await?;
+    if user.totp_confirmed || user.totp_sealed.is_none() {
+        return Err(Error::new(code::NOT_FOUND, "no second factor awaits confirmation; begin with `synod totp enrol`"));
+    }
+    if !take_code(&ctx.app, &mut tx, &user, &request.totp, ctx.now).await? {
+        return Err(Error::new(code::BAD_CREDENTIALS, "the code is wrong; check the clock of the device that made it"));
+    }
+    user = me(ctx, &mut tx).await?;
+    user.totp_confirmed = true;
+    user::update(&mut tx, &user).await?;
+    session::step_up(&mut tx, &session, ctx.now).await?;
+    record(&ctx.app, tx, &[event_about(types::TOTP_ENROLLED, &user.name, json!({}))], ctx.now).await?;
+    Ok(SteppedUp { until: ctx.now.after(ctx.app.config.security.step_up_for) })
+}
+
+/// Changes the caller's password; all other sessions end.
+pub async fn password_change(ctx: &Ctx, request: PasswordChange) -> Result<()> {
+    let current = session_of(ctx)?;
+    let known = user::get(&mut ctx.app.db.reader().await?, &ctx.caller.user).await?.ok_or_else(|| Error::not_found("user", &ctx.caller.user))?;
+    if !password::verify(request.current, known.password_hash).await? {
+        return Err(Error::new(code::BAD_CREDENTIALS, "the present password is wrong"));
+    }
+    let hash = password::hash(request.new).await?;
+    let mut tx = ctx.app.db.begin().await?;
+    let mut user = me(ctx, &mut tx).await?;
+    user.password_hash = Some(hash);
+    user::update(&mut tx, &user).await?;
+    for row in session::of_user(&mut tx, &user.name, ctx.now).await?.into_iter().filter(|row| row.id != current) {
+        session::revoke(&mut tx, &user.name, &row.id, ctx.now).await?;
+    }
+    record(&ctx.app, tx, &[event_about(types::USER_CHANGED, &user.name, json!({"changed": ["password"]}))], ctx.now).await
+}
+
+/// Makes an API key for oneself, or for a service account when one may change users.
+pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey) -> Result<CreatedApiKey> {
+    let owner = request.user.clone().unwrap_or_else(|| ctx.caller.user.clone());
+    if owner == ctx.caller.user {
+        session_of(ctx)?;
+    } else {
+        ctx.require(Action::UserWrite, &Resource::system())?;
+        ctx.require_fresh()?;
+        let target = ctx.access.people.get(&owner).ok_or_else(|| Error::not_found("user", &owner))?;
+        if !target.service_account {
+            return Err(Error::new(code::FORBIDDEN, format!("{owner} is a person; people make their own keys")));
+        }
+    }
+    let lifetime = request.expires_in.unwrap_or(Span::secs(365 * 86_400));
+    if request.name.trim().is_empty() || request.name.len() > 100 || lifetime == Span::default() {
+        return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/name", "a key has a name of 1 to 100 characters and lives for some time")]));
+    }
+    let key = password::random_secret("synod_key");
+    let row = KeyRow {
+        id: password::short_id(ctx.now), hash: password::secret_hash(&key), user: owner.clone(), name: request.name.clone(), created_at: ctx.now,
+        expires_at: ctx.now.after(lifetime), revoked_at: None,
+    };
+    let mut tx = ctx.app.db.begin().await?;
+    session::insert_key(&mut tx, &row).await?;
+    let made = NewEvent {
+        kind: types::API_KEY_CREATED, subject: format!("api-key/{}", row.id), namespace: None, run: None, actor: ctx.actor(), data: json!({"user": owner, "name": row.name}),
+    };
+    record(&ctx.app, tx, &[made], ctx.now).await?;
+    Ok(CreatedApiKey { key, info: key_view(row) })
+}
+
+fn key_view(row: KeyRow) -> ApiKey {
+    ApiKey { id: row.id, user: row.user, name: row.name, created_at: row.created_at, expires_at: row.expires_at, revoked_at: row.revoked_at }
+}
+
+/// The caller's keys, or all keys when the caller may see users.
+pub async fn api_key_list(ctx: &Ctx) -> Result<Page<ApiKey>> {
+    let all = ctx.may(Action::UserRead, &Resource::system());
+    let only = (!all).then_some(ctx.caller.user.as_str());
+    let rows = session::keys(&mut ctx.app.db.reader().await?, only).await?;
+    Ok(Page { items: rows.into_iter().map(key_view).collect(), next: None })
+}
+
+/// Revokes a key: one's own, or any when one may change users.
+pub async fn api_key_revoke(ctx: &Ctx, id: &str) -> Result<()> {
+    let mut tx = ctx.app.db.begin().await?;
+    let row = session::key_by_id(&mut tx, id).await?.ok_or_else(|| Error::not_found("API key", id))?;
+    if row.user != ctx.caller.user {
+        ctx.require(Action::UserWrite, &Resource::system())?;
+    }
+    session::revoke_key(&mut tx, id, ctx.now).await?;
+    let gone = NewEvent { kind: types::API_KEY_REVOKED, subject: format!("api-key/{id}"), namespace: None, run: None, actor: ctx.actor(), data: json!({"user": row.user}) };
+    record(&ctx.app, tx, &[gone], ctx.now).await
+}

@@ -1,0 +1,201 @@
+//! Nodes: how they join, how they are labelled, how they go.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use synod_db::node::{self, JoinToken as TokenRow, Node as Row};
+use synod_db::{Tx, event};
+use synod_domain::error::code;
+use synod_domain::event::{NewEvent, types};
+use synod_domain::node::{all_labels, check_given, check_name};
+use synod_domain::selector::Selector;
+use synod_domain::{Error, Problem, Result, Span};
+use synod_protocol::http::Page;
+use synod_protocol::http::node::{CreatedJoinToken, EnrolRequest, EnrolResponse, JoinToken, NewJoinToken, Node, NodeChange, NodeQuery};
+
+use crate::app::App;
+use crate::authz::{Action, Resource};
+use crate::ctx::Ctx;
+use crate::ops::Effects;
+use crate::password;
+
+fn view(row: Row) -> Node {
+    Node {
+        id: row.id, name: row.name, labels: row.labels, facts: row.facts, connected: row.server.is_some(), server: row.server, version: row.version, joined_at: row.joined_at,
+        last_seen_at: row.last_seen_at, certificate_expires_at: row.certificate_expires_at,
+    }
+}
+
+fn about(kind: &'static str, actor: &str, name: &str, data: serde_json::Value) -> NewEvent {
+    NewEvent { kind, subject: format!("node/{name}"), namespace: None, run: None, actor: actor.to_owned(), data }
+}
+
+async fn record(app: &Arc<App>, mut tx: Tx, what: NewEvent) -> Result<()> {
+    event::append(&mut tx, &[what], app.clock.now()).await?;
+    tx.commit().await?;
+    Effects { events: true, ..Effects::default() }.carry_out(app);
+    Ok(())
+}
+
+/// Lists nodes by name.
+pub async fn node_list(ctx: &Ctx, query: &NodeQuery) -> Result<Page<Node>> {
+    ctx.require(Action::NodeRead, &Resource::system()).or_else(|refused| if sees_nodes(ctx) { Ok(()) } else { Err(refused) })?;
+    let selector: Selector = query.selector.as_deref().unwrap_or_default().parse().map_err(|e: synod_domain::selector::SelectorError| Error::new(code::INVALID_SELECTOR, e.to_string()))?;
+    let limit = query.limit.unwrap_or(100).clamp(1, 500) as usize;
+    let rows = node::list(&mut ctx.app.db.reader().await?).await?;
+    let after = query.cursor.as_deref().unwrap_or_default();
+    let mut items: Vec<Node> = rows
+        .into_iter()
+        .filter(|row| row.name.as_str() > after && selector.matches(&all_labels(&row.name, &row.labels, &row.facts)))
+        .take(limit + 1)
+        .map(view)
+        .collect();
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| last.name.clone());
+    Ok(Page { items, next })
+}
+
+/// Whoever may see some namespace may see the nodes its templates reach, and so the list.
+fn sees_nodes(ctx: &Ctx) -> bool {
+    ctx.access.namespaces.keys().any(|name| ctx.may(Action::NodeRead, &Resource::namespace(name)))
+}
+
+async fn by_name(db: &mut impl synod_db::Query, name: &str) -> Result<Row> {
+    node::by_name(db, name).await?.ok_or_else(|| Error::not_found("node", name))
+}
+
+/// One node.
+pub async fn node_get(ctx: &Ctx, name: &str) -> Result<Node> {
+    ctx.require(Action::NodeRead, &Resource::system()).or_else(|refused| if sees_nodes(ctx) { Ok(()) } else { Err(refused) })?;
+    Ok(view(by_name(&mut ctx.app.db.reader().await?, name).await?))
+}
+
+/// Sets and removes labels. Pending runs keep the nodes they were made with.
+pub async fn node_update(ctx: &Ctx, name: &str, change: &NodeChange) -> Result<Node> {
+    ctx.require(Action::NodeWrite, &Resource::system())?;
+    let mut tx = ctx.app.db.begin().await?;
+    let mut row = by_name(&mut tx, name).await?;
+    for (key, value) in &change.labels {
+        match value {
+            Some(value) => row.labels.insert(key.clone(), value.clone()),
+            None => row.labels.remove(key),
+        };
+    }
+    check_given(&row.labels).map_err(|message| Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/labels", message)]))?;
+    node::set_labels(&mut tx, &row.id, &row.labels).await?;
+    record(&ctx.app, tx, about(types::NODE_CHANGED, &ctx.actor(), name, json!({"labels": row.labels}))).await?;
+    Ok(view(row))
+}
+
+/// Removes a node: its certificate counts no more, its stream ends.
+pub async fn node_delete(ctx: &Ctx, name: &str) -> Result<()> {
+    ctx.require(Action::NodeWrite, &Resource::system())?;
+    let mut tx = ctx.app.db.begin().await?;
+    let row = by_name(&mut tx, name).await?;
+    node::remove(&mut tx, &row.id, ctx.now).await?;
+    record(&ctx.app, tx, about(types::NODE_REMOVED, &ctx.actor(), name, json!({"id": row.id}))).await?;
+    ctx.app.gateway.dismiss(&row.id, code::NODE_REVOKED.id, "this node was removed", false);
+    Ok(())
+}
+
+fn token_view(row: TokenRow) -> JoinToken {
+    JoinToken { id: row.id, labels: row.labels, uses_left: row.uses_left, expires_at: row.expires_at, created_by: row.created_by, revoked_at: row.revoked_at }
+}
+
+/// Makes a join token; it is shown this once.
+pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken) -> Result<CreatedJoinToken> {
+    ctx.require(Action::JoinTokenWrite, &Resource::system())?;
+    ctx.require_fresh()?;
+    let mut problems = Vec::new();
+    if let Err(message) = check_given(&request.labels) {
+        problems.push(Problem::at("/labels", message));
+    }
+    if request.uses == 0 || request.uses > 100_000 {
+        problems.push(Problem::at("/uses", "between 1 and 100000 uses"));
+    }
+    if request.expires_in == Span::default() || request.expires_in > Span::secs(30 * 86_400) {
+        problems.push(Problem::at("/expiresIn", "a join token lives for at most 30 days"));
+    }
+    if !problems.is_empty() {
+        return Err(Error::problems(code::INVALID_DOCUMENT, problems));
+    }
+    let token = password::random_secret("synod_join");
+    let row = TokenRow {
+        id: password::short_id(ctx.now), hash: password::secret_hash(&token), labels: request.labels.clone(), uses_left: request.uses,
+        expires_at: ctx.now.after(request.expires_in), created_by: ctx.caller.user.clone(), created_at: ctx.now, revoked_at: None,
+    };
+    let mut tx = ctx.app.db.begin().await?;
+    node::insert_token(&mut tx, &row).await?;
+    let made = NewEvent {
+        kind: types::JOIN_TOKEN_CREATED, subject: format!("join-token/{}", row.id), namespace: None, run: None, actor: ctx.actor(),
+        data: json!({"labels": row.labels, "uses": row.uses_left, "expiresAt": row.expires_at}),
+    };
+    record(&ctx.app, tx, made).await?;
+    Ok(CreatedJoinToken { token, ca_fingerprint: ctx.app.authority.fingerprint.clone(), info: token_view(row) })
+}
+
+/// All join tokens, without the tokens themselves.
+pub async fn join_token_list(ctx: &Ctx) -> Result<Page<JoinToken>> {
+    ctx.require(Action::JoinTokenRead, &Resource::system())?;
+    let rows = node::tokens(&mut ctx.app.db.reader().await?).await?;
+    Ok(Page { items: rows.into_iter().map(token_view).collect(), next: None })
+}
+
+/// Revokes a join token. Nodes that joined with it stay.
+pub async fn join_token_revoke(ctx: &Ctx, id: &str) -> Result<()> {
+    ctx.require(Action::JoinTokenWrite, &Resource::system())?;
+    let mut tx = ctx.app.db.begin().await?;
+    if !node::revoke_token(&mut tx, id, ctx.now).await? {
+        return Err(Error::not_found("join token in force", id));
+    }
+    let gone = NewEvent { kind: types::JOIN_TOKEN_REVOKED, subject: format!("join-token/{id}"), namespace: None, run: None, actor: ctx.actor(), data: json!({}) };
+    record(&ctx.app, tx, gone).await
+}
+
+/// Takes a machine in that holds a join token.
+pub async fn enrol(app: &Arc<App>, request: &EnrolRequest) -> Result<EnrolResponse> {
+    let now = app.clock.now();
+    let skew = request.clock.since(now).abs();
+    if skew > app.config.security.max_clock_skew.as_millis() {
+        return Err(Error::new(code::CLOCK_SKEW, format!("the clocks of this machine and the server differ by {} s; set the machine's clock", skew / 1000)));
+    }
+    let problem = |at: &str, message: String| Error::problems(code::INVALID_DOCUMENT, vec![Problem::at(at, message)]);
+    check_name(&request.name).map_err(|message| problem("/name", message))?;
+    request.age_recipient.parse::<age::x25519::Recipient>().map_err(|e| problem("/ageRecipient", format!("not an age recipient: {e}")))?;
+    if !request.facts.is_object() || request.facts.to_string().len() > 64 * 1024 {
+        return Err(problem("/facts", "facts are an object of at most 64 KiB".into()));
+    }
+    let node_id = format!("n{}", hex::encode(rand::random::<[u8; 10]>()));
+    let issued = app.authority.issue_node(&request.csr_pem, &node_id, now, app.config.security.agent_certificate_for)?;
+    let mut tx = app.db.begin().await?;
+    let token = node::use_token(&mut tx, &password::secret_hash(&request.token), now).await?.ok_or_else(|| {
+        Error::new(code::JOIN_TOKEN_INVALID, "the join token is wrong, expired, revoked or used up")
+    })?;
+    if let Some((key, _)) = request.labels.iter().find(|(key, value)| token.labels.get(*key) != Some(value)) {
+        return Err(Error::new(code::LABEL_NOT_GRANTED, format!("the join token does not grant the label `{key}={}`", request.labels[key])));
+    }
+    let facts = serde_json::from_str(&request.facts.to_string().replace("\\u0000", "")).map_err(Error::internal)?;
+    let row = Row {
+        id: node_id.clone(), name: request.name.clone(), labels: token.labels.clone(), facts, version: request.version.clone(), age_recipient: request.age_recipient.clone(),
+        certificate_serial: issued.serial, certificate_expires_at: issued.expires_at, joined_at: now, last_seen_at: None, server: None,
+    };
+    if !node::insert(&mut tx, &row).await? {
+        return Err(Error::new(code::NODE_EXISTS, format!("a node named {} exists already", request.name)));
+    }
+    let servers = super::system::alive_urls(app, &mut tx).await?;
+    let joined = about(types::NODE_JOINED, &format!("node:{}", request.name), &request.name, json!({"id": node_id, "labels": row.labels, "token": token.id}));
+    record(app, tx, joined).await?;
+    Ok(EnrolResponse { node_id, certificate_pem: issued.certificate_pem, ca_pem: app.authority.pem.clone(), servers })
+}
+
+/// Issues a new certificate for a node that shows a valid one.
+pub async fn renew(app: &Arc<App>, node_id: &str, csr_pem: &str) -> Result<String> {
+    let issued = app.authority.issue_node(csr_pem, node_id, app.clock.now(), app.config.security.agent_certificate_for)?;
+    let mut tx = app.db.begin().await?;
+    let row = node::by_id(&mut tx, node_id).await?.ok_or_else(|| Error::new(code::NODE_REVOKED, "this node was removed"))?;
+    node::set_certificate(&mut tx, node_id, &issued.serial, issued.expires_at).await?;
+    let renewed = about(types::NODE_RENEWED, &format!("node:{}", row.name), &row.name, json!({"serial": issued.serial, "expiresAt": issued.expires_at}));
+    record(app, tx, renewed).await?;
+    Ok(issued.certificate_pem)
+}

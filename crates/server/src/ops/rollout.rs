@@ -1,0 +1,255 @@
+//! A run's way from approved to its end. Every decision is the domain's; here they become rows.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use synod_db::run::Run;
+use synod_db::{Tx, event, run, task};
+use synod_domain::approval::{Decision, Verdict, Vote, decide, rules_for};
+use synod_domain::event::{NewEvent, types};
+use synod_domain::manifest::Manifest;
+use synod_domain::run::Phase;
+use synod_domain::strategy::{Next, Progress, next};
+use synod_domain::{Error, Result, Span, Timestamp, task as tasks};
+
+use crate::access::Access;
+use crate::app::App;
+use crate::ops::Effects;
+
+/// How often a run is looked at again although nothing calls for it.
+const SAFETY: Span = Span::secs(60);
+
+/// Reads the manifest of a run.
+pub fn manifest(run: &Run) -> Result<Manifest> {
+    serde_json::from_str(&run.manifest).map_err(Error::internal)
+}
+
+/// An event about a run.
+pub fn run_event(kind: &'static str, run: &Run, actor: &str, data: serde_json::Value) -> NewEvent {
+    NewEvent { kind, subject: format!("run/{}", run.id), namespace: Some(run.namespace.clone()), run: Some(run.id.clone()), actor: actor.to_owned(), data }
+}
+
+/// A transaction's work on one run: the run, what it is to do, what is to be recorded.
+pub struct Work<'a> {
+    /// The run, locked.
+    pub run: &'a mut Run,
+    /// What it is to do.
+    pub manifest: &'a Manifest,
+    /// Who may do what.
+    pub access: &'a Access,
+    /// The time.
+    pub now: Timestamp,
+    /// Events so far.
+    pub events: &'a mut Vec<NewEvent>,
+    /// Effects so far.
+    pub effects: &'a mut Effects,
+}
+
+impl Work<'_> {
+    fn record(&mut self, kind: &'static str, actor: &str, data: serde_json::Value) {
+        self.events.push(run_event(kind, self.run, actor, data));
+    }
+
+    fn enter(&mut self, phase: Phase, message: impl Into<String>) -> Result<()> {
+        if !self.run.phase.may_become(phase) {
+            return Err(Error::internal(format!("run {} cannot go from {} to {phase}", self.run.id, self.run.phase)));
+        }
+        self.run.phase = phase;
+        self.run.message = message.into();
+        if phase.ended() {
+            self.run.finished_at = Some(self.now);
+            self.run.wake_at = None;
+            self.run.at_gate = false;
+        }
+        Ok(())
+    }
+
+    /// How the votes stand at this moment: every voter's rights are judged anew.
+    pub async fn verdict(&self, tx: &mut Tx) -> Result<(Verdict, Vec<Vote>)> {
+        let votes: Vec<Vote> = synod_db::approval::list(tx, &self.run.id)
+            .await?
+            .into_iter()
+            .filter(|vote| vote.digest == self.run.digest)
+            .map(|vote| {
+                let standing = self.access.standing(&vote.person, &self.run.namespace, &self.run.template, self.now);
+                let rules = rules_for(&self.manifest.approval, &self.run.requester, &self.run.author, &standing).unwrap_or_default();
+                Vote { person: vote.person, decision: vote.decision, rules }
+            })
+            .collect();
+        Ok((decide(&self.manifest.approval, &votes, self.now, self.run.approve_by), votes))
+    }
+
+    /// Judges a pending run: the one way into `approved`, whoever's door led here.
+    pub async fn settle(&mut self, tx: &mut Tx) -> Result<()> {
+        if self.run.phase != Phase::Pending {
+            return Ok(());
+        }
+        match self.verdict(tx).await? {
+            (Verdict::Granted(by), _) => {
+                self.enter(Phase::Approved, "")?;
+                let by: Vec<_> = by.into_iter().map(|(rule, person)| json!({"rule": rule, "person": person})).collect();
+                self.record(types::RUN_APPROVED, "system", json!({"digest": self.run.digest, "by": by}));
+                self.begin(tx).await
+            }
+            (Verdict::Rejected(by), _) => {
+                let words = format!("rejected by {}", by.join(", "));
+                self.enter(Phase::Rejected, words)?;
+                self.record(types::RUN_REJECTED, "system", json!({"by": by}));
+                run::forget_secrets(tx, &self.run.id).await
+            }
+            (Verdict::Expired, _) => {
+                self.enter(Phase::Expired, "nobody decided in time")?;
+                self.record(types::RUN_EXPIRED, "system", json!({}));
+                run::forget_secrets(tx, &self.run.id).await
+            }
+            (Verdict::Pending(_), _) => {
+                self.run.wake_at = Some(self.run.approve_by);
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins an approved run, when its time has come and the approvals still stand.
+    pub async fn begin(&mut self, tx: &mut Tx) -> Result<()> {
+        if self.run.phase != Phase::Approved {
+            return Ok(());
+        }
+        if let Some(not_before) = self.run.not_before.filter(|at| self.now < *at) {
+            self.run.wake_at = Some(not_before);
+            self.run.message = format!("waits for {not_before}");
+            return Ok(());
+        }
+        if self.access.namespaces.get(&self.run.namespace).is_none_or(|namespace| namespace.frozen) {
+            self.run.wake_at = Some(self.now.after(SAFETY));
+            self.run.message = "waits: the namespace is frozen".into();
+            return Ok(());
+        }
+        if self.now > self.manifest.expires_at {
+            self.enter(Phase::Expired, "its time to run was over before it could begin")?;
+            self.record(types::RUN_EXPIRED, "system", json!({}));
+            return run::forget_secrets(tx, &self.run.id).await;
+        }
+        let (verdict, votes) = self.verdict(tx).await?;
+        if !matches!(verdict, Verdict::Granted(_)) {
+            self.enter(Phase::Rejected, "when it was to begin, the approvals no longer sufficed: an approver was disabled or lost the role")?;
+            self.record(types::RUN_REJECTED, "system", json!({"reason": "approvals no longer suffice"}));
+            return run::forget_secrets(tx, &self.run.id).await;
+        }
+        for vote in votes.iter().filter(|vote| vote.decision == Decision::Approve && !vote.rules.is_empty()) {
+            synod_db::approval::set_rules(tx, &self.run.id, &vote.person, &vote.rules).await?;
+        }
+        self.enter(Phase::Running, "")?;
+        self.run.started_at = Some(self.now);
+        let first = self.manifest.strategy.batch_size(0, self.run.node_count).min(self.run.node_count);
+        let start_by = self.now.after(self.manifest.start_deadline);
+        task::create(tx, self.run, first, self.now, start_by).await?;
+        self.run.batches = 1;
+        self.run.wake_at = Some(self.now.after(SAFETY));
+        self.effects.assigned.insert(self.run.id.clone());
+        self.record(types::RUN_STARTED, "system", json!({"nodes": self.run.node_count}));
+        self.record(types::RUN_BATCH, "system", json!({"batch": 0, "nodes": first}));
+        Ok(())
+    }
+
+    /// Goes on with a running run after something happened to its tasks.
+    pub async fn advance(&mut self, tx: &mut Tx) -> Result<()> {
+        if self.run.phase != Phase::Running {
+            return Ok(());
+        }
+        loop {
+            let tally = task::tally(tx, &self.run.id).await?;
+            if self.run.cancelling {
+                if tally.waiting > 0 {
+                    task::end_waiting(tx, &self.run.id, tasks::Phase::Cancelled, "the run was cancelled", self.now).await?;
+                    continue;
+                }
+                if tally.active == 0 {
+                    let by = self.run.cancelled_by.clone().unwrap_or_default();
+                    self.enter(Phase::Cancelled, format!("cancelled by {by}"))?;
+                    self.record(types::RUN_CANCELLED, "system", json!({"by": by, "succeeded": tally.succeeded, "cancelled": tally.cancelled, "failed": tally.failed}));
+                    run::forget_secrets(tx, &self.run.id).await?;
+                }
+                return Ok(());
+            }
+            if tally.active == 0 && self.run.batch_ended_at.is_none() {
+                self.run.batch_ended_at = Some(self.now);
+            }
+            let progress = Progress { batches: self.run.batches, batch_ended: self.run.batch_ended_at, gates_opened: self.run.gates_opened };
+            match next(&self.manifest.strategy, &tally, &progress, self.now) {
+                Next::Running => {
+                    self.run.wake_at = Some(self.now.after(SAFETY));
+                    return Ok(());
+                }
+                Next::PauseUntil(at) => {
+                    self.run.wake_at = Some(at);
+                    self.run.message = format!("pauses until {at}");
+                    return Ok(());
+                }
+                Next::AtGate => {
+                    if !self.run.at_gate {
+                        self.run.at_gate = true;
+                        self.run.message = "waits at the gate for somebody to proceed".into();
+                        self.record(types::RUN_AT_GATE, "system", json!({"batches": self.run.batches}));
+                    }
+                    self.run.wake_at = Some(self.now.after(SAFETY));
+                    return Ok(());
+                }
+                Next::Assign(n) => {
+                    let start_by = self.now.after(self.manifest.start_deadline);
+                    task::assign_next(tx, &self.run.id, n, self.run.batches, self.now, start_by).await?;
+                    self.record(types::RUN_BATCH, "system", json!({"batch": self.run.batches, "nodes": n}));
+                    self.run.batches += 1;
+                    self.run.batch_ended_at = None;
+                    self.run.at_gate = false;
+                    self.run.message.clear();
+                    self.run.wake_at = Some(self.now.after(SAFETY));
+                    self.effects.assigned.insert(self.run.id.clone());
+                    return Ok(());
+                }
+                Next::Stop => {
+                    let why = if tally.check_failed > 0 { "a check failed" } else { "too many nodes failed" };
+                    let skipped = task::end_waiting(tx, &self.run.id, tasks::Phase::Skipped, why, self.now).await?;
+                    self.run.message = format!("the rollout stopped: {why}");
+                    self.record(types::RUN_STOPPED, "system", json!({"reason": why, "skipped": skipped, "failed": tally.failed}));
+                }
+                Next::Finished { succeeded } => {
+                    let counts = json!({"succeeded": tally.succeeded, "failed": tally.failed, "skipped": tally.skipped, "cancelled": tally.cancelled});
+                    let message = match (succeeded, self.run.message.is_empty()) {
+                        (true, _) if tally.failed > 0 => format!("{} of {} nodes failed, within what the template allows", tally.failed, tally.total()),
+                        (true, _) => String::new(),
+                        (false, false) => self.run.message.clone(),
+                        (false, true) if tally.check_failed > 0 => "a check failed".into(),
+                        (false, true) => format!("{} of {} nodes failed", tally.failed, tally.total()),
+                    };
+                    self.enter(if succeeded { Phase::Succeeded } else { Phase::Failed }, message)?;
+                    self.record(if succeeded { types::RUN_SUCCEEDED } else { types::RUN_FAILED }, "system", counts);
+                    return run::forget_secrets(tx, &self.run.id).await;
+                }
+            }
+        }
+    }
+}
+
+/// Looks at one run whose time has come, whatever it waits for.
+pub async fn look(app: &Arc<App>, id: &str) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let Some(mut run) = run::lock(&mut tx, id).await? else { return Ok(()) };
+    let manifest = manifest(&run)?;
+    let access = app.access.current(&mut tx).await?;
+    let mut events = Vec::new();
+    let mut effects = Effects::default();
+    let mut work = Work { run: &mut run, manifest: &manifest, access: &access, now, events: &mut events, effects: &mut effects };
+    match work.run.phase {
+        Phase::Pending => work.settle(&mut tx).await?,
+        Phase::Approved => work.begin(&mut tx).await?,
+        Phase::Running => work.advance(&mut tx).await?,
+        _ => work.run.wake_at = None,
+    }
+    run::update(&mut tx, &run).await?;
+    event::append(&mut tx, &events, now).await?;
+    tx.commit().await?;
+    effects.events |= !events.is_empty();
+    effects.carry_out(app);
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The server among the others: announced, alive, tidy.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use synod_db::{Query, event, member, meta, session, user};
+use synod_domain::event::{NewEvent, types};
+use synod_domain::{Result, Span, Timestamp};
+use synod_protocol::http::system::{Member, ServerInfo};
+
+use crate::app::App;
+use crate::authz::{Action, Resource};
+use crate::ctx::Ctx;
+use crate::ops::Effects;
+use crate::password;
+
+/// A server that has not been heard of for so long is taken for dead.
+const DEAD_AFTER_MS: i64 = 15_000;
+
+fn alive_since(now: Timestamp) -> Timestamp {
+    Timestamp(now.0 - DEAD_AFTER_MS)
+}
+
+/// Puts this server on the list, and makes the bootstrap token when nobody has signed up yet.
+pub async fn announce(app: &Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    member::heartbeat(&mut tx, &app.member()).await?;
+    // An embedded database has one server: streams of its predecessor are gone.
+    let since = if app.db.dialect().has_one_writer() { now } else { alive_since(now) };
+    member::prune(&mut tx, since).await?;
+    synod_db::node::forget_dead_servers(&mut tx, since).await?;
+    let joined = NewEvent {
+        kind: types::SERVER_JOINED, subject: format!("server/{}", app.id), namespace: None, run: None, actor: "system".into(), data: json!({"url": app.url, "version": env!("CARGO_PKG_VERSION")}),
+    };
+    event::append(&mut tx, &[joined], now).await?;
+    let token = if user::count(&mut tx).await? == 0 {
+        let token = password::random_secret("synod_bootstrap");
+        meta::set(&mut tx, "bootstrap_hash", &password::secret_hash(&token)).await?;
+        Some(token)
+    } else {
+        None
+    };
+    tx.commit().await?;
+    if let Some(token) = token {
+        let path = app.config.state_dir.join("bootstrap.token");
+        crate::keys::write_private(&path, token.as_bytes()).map_err(synod_domain::Error::internal)?;
+        tracing::info!(token_file = %path.display(), "no user exists yet; run `synod bootstrap` to make the first administrator");
+    }
+    Ok(())
+}
+
+/// Says that this server lives, and takes over what dead ones left.
+pub async fn heartbeat(app: Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    member::heartbeat(&mut tx, &app.member()).await?;
+    member::prune(&mut tx, Timestamp(now.0 - 10 * DEAD_AFTER_MS)).await?;
+    synod_db::node::forget_dead_servers(&mut tx, alive_since(now)).await?;
+    tx.commit().await
+}
+
+/// Forgets what nobody needs any more.
+pub async fn prune(app: Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    session::prune(&mut tx, Timestamp(now.0 - Span::secs(7 * 86_400).as_millis())).await?;
+    tx.commit().await
+}
+
+/// URLs of the servers that live, this one among them.
+pub async fn alive_urls(app: &App, db: &mut impl Query) -> Result<Vec<String>> {
+    let mut urls: Vec<String> = member::alive(db, alive_since(app.clock.now())).await?.into_iter().map(|m| m.url).collect();
+    if !urls.contains(&app.url) {
+        urls.push(app.url.clone());
+    }
+    urls.sort();
+    urls.dedup();
+    Ok(urls)
+}
+
+/// What is known of the installation.
+pub async fn info(ctx: &Ctx) -> Result<ServerInfo> {
+    ctx.require(Action::ServerRead, &Resource::system())?;
+    let mut reader = ctx.app.db.reader().await?;
+    let members = member::alive(&mut reader, alive_since(ctx.now)).await?;
+    let view = |m: member::Member| Member { id: m.id, url: m.url, version: m.version, started_at: m.started_at, heartbeat_at: m.heartbeat_at, agents: m.agents };
+    Ok(ServerInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        database: ctx.app.db.dialect().name().to_owned(),
+        ca_fingerprint: ctx.app.authority.fingerprint.clone(),
+        clock: ctx.now,
+        bootstrapped: user::count(&mut reader).await? > 0,
+        members: members.into_iter().map(view).collect(),
+    })
+}
+
+/// Whether the database answers.
+pub async fn ready(app: &App) -> Result<()> {
+    synod_db::access::version(&mut app.db.reader().await?).await.map(|_| ())
+}
+
+/// Records that somebody took a backup, before the first byte of it leaves.
+pub async fn backup_begin(ctx: &Ctx) -> Result<()> {
+    ctx.require(Action::BackupRead, &Resource::system())?;
+    ctx.require_fresh()?;
+    let mut tx = ctx.app.db.begin().await?;
+    let taken = NewEvent { kind: types::BACKUP_TAKEN, subject: "server".into(), namespace: None, run: None, actor: ctx.actor(), data: json!({}) };
+    event::append(&mut tx, &[taken], ctx.now).await?;
+    tx.commit().await?;
+    Effects { events: true, ..Effects::default() }.carry_out(&ctx.app);
+    Ok(())
+}

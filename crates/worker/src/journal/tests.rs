@@ -1,0 +1,184 @@
+//! Nothing that was begun is forgotten.
+
+use std::fs;
+
+use super::*;
+use proptest::prelude::*;
+
+const HOUR: i64 = 3_600_000;
+
+fn clock(at: i64) -> Clock {
+    Clock::from_fn(move || Timestamp(at))
+}
+
+fn digest(n: u8) -> String {
+    format!("sha256:{}", hex::encode([n; 32]))
+}
+
+fn result(task: &str) -> Ended {
+    let mut outcome = Outcome::without_steps(Phase::Succeeded, "", Timestamp(5));
+    outcome.reason = None;
+    Ended { task: task.into(), outcome, output: Vec::new() }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+#[test]
+fn a_task_is_begun_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    block_on(async {
+        let journal = Journal::open(&path, clock(0)).unwrap();
+        assert_eq!(journal.begin("r.0", &digest(1), Timestamp(HOUR)).await.unwrap(), Seen::Never);
+        assert_eq!(journal.begin("r.0", &digest(1), Timestamp(HOUR)).await.unwrap(), Seen::Running);
+        assert_eq!(journal.begin("r.1", &digest(1), Timestamp(HOUR)).await.unwrap(), Seen::Done, "the same work under another name");
+        let ended = journal.end(result("r.0")).await;
+        assert_eq!(journal.begin("r.0", &digest(1), Timestamp(HOUR)).await.unwrap(), Seen::Ended(ended));
+        assert_eq!(journal.begin("s.0", &digest(2), Timestamp(HOUR)).await.unwrap(), Seen::Never);
+        journal.settle(Timestamp(HOUR), result("t.0")).await;
+        assert_eq!(journal.journalled(), ["r.0", "s.0", "t.0"]);
+    });
+    block_on(async {
+        let journal = Journal::open(&path, clock(1)).unwrap();
+        let pending = journal.pending();
+        let phases: Vec<_> = pending.iter().map(|e| (e.task.as_str(), e.outcome.phase)).collect();
+        assert_eq!(phases, [("s.0", Phase::Lost), ("r.0", Phase::Succeeded), ("t.0", Phase::Succeeded)]);
+        assert_eq!(pending[0].outcome.reason.as_deref(), Some(CRASHED));
+        journal.ack(&["r.0".into(), "s.0".into(), "t.0".into(), "unknown.0".into()]);
+        journal.flush().await.unwrap();
+    });
+    block_on(async {
+        let journal = Journal::open(&path, clock(2)).unwrap();
+        assert!(journal.pending().is_empty() && journal.journalled().is_empty());
+        for task in ["r.0", "s.0", "t.0"] {
+            assert_eq!(journal.begin(task, &digest(9), Timestamp(HOUR)).await.unwrap(), Seen::Done);
+        }
+    });
+    block_on(async {
+        let journal = Journal::open(&path, clock(3 * HOUR)).unwrap();
+        assert_eq!(journal.seen("r.0"), Seen::Never, "forgotten, for verification refuses it now");
+        assert_eq!(journal.begin("r.0", &digest(1), Timestamp(HOUR)).await.unwrap(), Seen::Done, "even when the clock is set back");
+        assert_eq!(journal.begin("u.0", &digest(7), Timestamp(4 * HOUR)).await.unwrap(), Seen::Never);
+    });
+}
+
+/// A file, and after which length of it which tasks were promised to be remembered.
+fn story(path: &Path) -> (Vec<u8>, Vec<(usize, String)>) {
+    let mut promises = Vec::new();
+    block_on(async {
+        let journal = Journal::open(path, clock(0)).unwrap();
+        let length = || fs::metadata(path).unwrap().len() as usize;
+        for n in 0..3u8 {
+            let task = format!("r{n}.0");
+            journal.begin(&task, &digest(n), Timestamp(HOUR)).await.unwrap();
+            promises.push((length(), task.clone()));
+            if n < 2 {
+                journal.end(result(&task)).await;
+                journal.ack(&[task]);
+            }
+            let refused = format!("n{n}.0");
+            journal.settle(Timestamp(HOUR), result(&refused)).await;
+            promises.push((length(), refused));
+        }
+    });
+    (fs::read(path).unwrap(), promises)
+}
+
+#[test]
+fn a_file_cut_anywhere_forgets_nothing_that_was_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bytes, promises) = story(&dir.path().join("journal"));
+    let path = dir.path().join("cut");
+    for end in 0..=bytes.len() {
+        fs::write(&path, &bytes[..end]).unwrap();
+        let state = State::replay(file::read(&path).unwrap());
+        for (length, task) in &promises {
+            assert!(*length > end || state.seen(task) != Seen::Never, "{task} was forgotten at {end}");
+        }
+        // Opening makes things durable, which takes a while.
+        if end % 16 == 0 {
+            let journal = Journal::open(&path, clock(1)).unwrap();
+            for (length, task) in &promises {
+                assert!(*length > end || matches!(journal.seen(task), Seen::Ended(_) | Seen::Done), "{task} was forgotten at {end}");
+            }
+        }
+    }
+}
+
+#[test]
+fn damage_is_told_and_not_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bytes, promises) = story(&dir.path().join("journal"));
+    let path = dir.path().join("bent");
+    let last = promises[promises.len() - 2].0;
+    for at in (0..bytes.len()).step_by(3) {
+        let mut bent = bytes.clone();
+        bent[at] ^= 0x11;
+        fs::write(&path, &bent).unwrap();
+        match Journal::open(&path, clock(1)) {
+            Err(error) => assert!(error.to_string().contains("bent: line"), "{error}"),
+            Ok(journal) => {
+                // Damage that looks like a crash can only cost what was written last.
+                let lost: Vec<_> = promises.iter().filter(|(_, task)| journal.seen(task) == Seen::Never).collect();
+                assert!(lost.iter().all(|(length, _)| *length >= last), "at {at}: {lost:?}");
+            }
+        }
+    }
+    let mut bent = bytes.clone();
+    bent[5] ^= 0x11;
+    fs::write(&path, &bent).unwrap();
+    assert!(Journal::open(&path, clock(1)).unwrap_err().to_string().contains("line 1 is damaged"));
+}
+
+#[test]
+fn many_at_once_share_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let journal = Journal::open(&path, clock(0)).unwrap();
+        let tasks: Vec<_> = (0..200u8)
+            .map(|n| {
+                let journal = journal.clone();
+                tokio::spawn(async move { journal.begin(&format!("r.{n}"), &digest(n), Timestamp(HOUR)).await.unwrap() })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), Seen::Never);
+        }
+    });
+    drop(runtime);
+    assert_eq!(Journal::open(&path, clock(1)).unwrap().pending().len(), 200);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+    /// Whatever happens in whatever order, with restarts in between, no task begins twice.
+    #[test]
+    fn nothing_runs_twice(acts in proptest::collection::vec((0u8..5, 0u8..4), 1..40)) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let mut begun = std::collections::HashSet::new();
+        block_on(async {
+            let mut journal = Journal::open(&path, clock(0)).unwrap();
+            for (act, n) in acts {
+                let task = format!("r{n}.0");
+                match act {
+                    0 | 1 => {
+                        let seen = journal.begin(&task, &digest(n), Timestamp(HOUR)).await.unwrap();
+                        assert!(seen != Seen::Never || begun.insert(n), "{task} begins twice");
+                    }
+                    2 if journal.seen(&task) == Seen::Running => drop(journal.end(result(&task)).await),
+                    3 => journal.ack(&[task]),
+                    4 => {
+                        drop(journal);
+                        journal = Journal::open(&path, clock(1)).unwrap();
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+}

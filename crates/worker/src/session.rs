@@ -1,0 +1,320 @@
+//! The session: one stream to one of the servers, made again whenever it is lost.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::seq::SliceRandom as _;
+use synod_domain::verify::MAX_SKEW_MS;
+use synod_protocol::agent::agent_message::Body as Up;
+use synod_protocol::agent::server_message::Body as Down;
+use synod_protocol::agent::{AgentMessage, Heartbeat, Hello, Renewal, ServerMessage, Welcome};
+use synod_protocol::http::client::Address;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use crate::clock::Clock;
+use crate::connect::connect;
+use crate::error::{Error, Result};
+use crate::executor::Executor;
+use crate::identity::Identity;
+use crate::journal::Journal;
+use crate::output;
+use crate::tasks::Tasks;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a server may take until its Welcome.
+const GREETING: Duration = Duration::from_secs(20);
+/// How long running tasks may take to end when the agent stops.
+const STOPPING: Duration = Duration::from_secs(20);
+/// How long the last results may take to be sent when the agent stops.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Settings of a session.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// Version of the program, for `Hello`.
+    pub version: String,
+    /// URLs of servers beside those the identity knows.
+    pub servers: Vec<String>,
+    /// So many tasks run at once; more wait.
+    pub max_parallel: usize,
+    /// How much output of a task is kept, in bytes (at most [`output::MAX_LIMIT`]).
+    pub max_output_bytes: usize,
+    /// How often facts are looked at again.
+    pub facts_interval: Duration,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            servers: Vec::new(),
+            max_parallel: 64,
+            max_output_bytes: output::DEFAULT_LIMIT,
+            facts_interval: Duration::from_secs(300),
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// A node's side of the protocol, around an executor.
+pub struct Session<E> {
+    tasks: Arc<Tasks<E>>,
+    executor: Arc<E>,
+    journal: Journal,
+    identity: Arc<Mutex<Identity>>,
+    options: SessionOptions,
+    facts: String,
+}
+
+/// How a stream came to its end.
+enum End {
+    /// Try again.
+    Lost(String),
+    /// The server says not to.
+    Dismissed { code: String, message: String },
+}
+
+impl<E: Executor> Session<E> {
+    /// A session of a node. Nothing happens before [`Session::run`].
+    pub fn new(identity: Identity, journal: Journal, executor: E, options: SessionOptions) -> Self {
+        let (executor, identity) = (Arc::new(executor), Arc::new(Mutex::new(identity)));
+        let tasks = Arc::new(Tasks::new(executor.clone(), journal.clone(), identity.clone(), options.clone()));
+        Self { tasks, executor, journal, identity, options, facts: String::new() }
+    }
+
+    /// Keeps a stream to a server until `shutdown`; then ends what runs, reports it and returns. Fails
+    /// when a server says that trying again is of no use.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let (tasks, journal) = (self.tasks.clone(), self.journal.clone());
+        let mut stream = pin!(self.stay_connected());
+        let result = tokio::select! {
+            error = &mut stream => Err(error),
+            () = shutdown => Ok(()),
+        };
+        tasks.stop();
+        let ending = async {
+            if timeout(STOPPING, tasks.idle()).await.is_err() {
+                tracing::warn!("tasks are still running; they will be reported as lost");
+            }
+            let sent = async {
+                while !tasks.outbox.is_empty() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                // What was taken from the queue last is still on its way to the socket.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            };
+            let _ = timeout(LAST_WORDS, sent).await;
+        };
+        let mut ending = pin!(ending);
+        if result.is_ok() {
+            tokio::select! {
+                _ = &mut stream => ending.await,
+                () = &mut ending => {}
+            }
+        } else {
+            ending.await;
+        }
+        journal.flush().await?;
+        result
+    }
+
+    /// Connects again and again; returns only when a server dismisses this node.
+    async fn stay_connected(&mut self) -> Error {
+        let mut failures = 0u32;
+        let mut told = String::new();
+        let mut round: Vec<Address> = Vec::new();
+        loop {
+            if round.is_empty() {
+                round = self.addresses();
+            }
+            let end = match round.pop() {
+                Some(address) => self.talk(&address, &mut failures).await,
+                None => End::Lost("no server is known".into()),
+            };
+            self.tasks.outbox.close();
+            match end {
+                End::Dismissed { code, message } => return Error::Refused { code, message },
+                End::Lost(why) => {
+                    if why == told {
+                        tracing::debug!("{why}");
+                    } else {
+                        tracing::warn!("{why}");
+                        told = why;
+                    }
+                }
+            }
+            if failures == 0 {
+                told.clear();
+            }
+            tokio::time::sleep(pause(failures)).await;
+            failures = failures.saturating_add(1);
+        }
+    }
+
+    /// All servers, in random order.
+    fn addresses(&self) -> Vec<Address> {
+        let mut urls = self.identity().servers().to_vec();
+        urls.extend(self.options.servers.iter().cloned());
+        urls.sort();
+        urls.dedup();
+        let mut addresses: Vec<Address> = urls.iter().filter_map(|url| url.parse().ok()).collect();
+        addresses.shuffle(&mut rand::rng());
+        addresses
+    }
+
+    fn identity(&self) -> MutexGuard<'_, Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One stream, from its connection to its end.
+    async fn talk(&mut self, address: &Address, failures: &mut u32) -> End {
+        let (up, down, welcome) = match timeout(GREETING, self.greet(address)).await {
+            Ok(Ok(greeted)) => greeted,
+            Ok(Err(end)) => return end,
+            Err(_) => return End::Lost(format!("{address} does not answer")),
+        };
+        *failures = 0;
+        self.welcome(&welcome, address);
+        self.tasks.outbox.open(self.tasks.resend());
+        match self.converse(up, down, &welcome).await {
+            End::Lost(why) => End::Lost(format!("{address}: {why}")),
+            end => end,
+        }
+    }
+
+    async fn greet(&mut self, address: &Address) -> Result<(mpsc::Sender<AgentMessage>, Streaming<ServerMessage>, Welcome), End> {
+        let tls = self.identity().tls().map_err(|e| End::Lost(e.to_string()))?;
+        let mut client = connect(tls, address).await.map_err(End::Lost)?;
+        self.facts = self.executor.facts().to_string();
+        let hello = Hello {
+            version: self.options.version.clone(),
+            facts_json: self.facts.clone(),
+            journalled: self.journal.journalled(),
+            clock_ms: self.options.clock.now().0,
+        };
+        let (up, queued) = mpsc::channel(4);
+        let lost = |why: &dyn std::fmt::Display| End::Lost(format!("{address}: {why}"));
+        up.try_send(message(Up::Hello(hello))).map_err(|e| lost(&e))?;
+        let mut down = client.connect(ReceiverStream::new(queued)).await.map_err(|status| lost(&status.message()))?.into_inner();
+        match down.message().await.map_err(|status| lost(&status.message()))?.and_then(|message| message.body) {
+            Some(Down::Welcome(welcome)) => Ok((up, down, welcome)),
+            Some(Down::Goodbye(goodbye)) if goodbye.retry => Err(lost(&goodbye.message)),
+            Some(Down::Goodbye(goodbye)) => Err(End::Dismissed { code: goodbye.code, message: goodbye.message }),
+            _ => Err(lost(&"the server did not begin with a welcome")),
+        }
+    }
+
+    fn welcome(&self, welcome: &Welcome, address: &Address) {
+        let offset = welcome.clock_ms.saturating_sub(self.options.clock.now().0);
+        if offset.saturating_abs() > MAX_SKEW_MS {
+            tracing::warn!(
+                "this machine's clock is {} s {} the server's; tasks will be refused until it is set (NTP)",
+                offset.saturating_abs() / 1000,
+                if offset > 0 { "behind" } else { "ahead of" }
+            );
+        }
+        self.tasks.set_offset(offset);
+        match self.identity().set_servers(welcome.servers.clone()) {
+            Ok(true) => tracing::info!(servers = ?welcome.servers, "the list of servers changed"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the list of servers could not be stored"),
+        }
+        tracing::info!(server = %welcome.server_id, %address, "connected");
+    }
+
+    async fn converse(&mut self, up: mpsc::Sender<AgentMessage>, mut down: Streaming<ServerMessage>, welcome: &Welcome) -> End {
+        let every = Duration::from_secs(u64::from(if welcome.heartbeat_s == 0 { 15 } else { welcome.heartbeat_s.min(300) }));
+        let mut heartbeat = interval_at(Instant::now() + every, every);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut facts_at = Instant::now();
+        let mut renewal_asked = self.renew(&up);
+        loop {
+            let next = async {
+                self.tasks.outbox.ready().await;
+                up.reserve().await
+            };
+            tokio::select! {
+                received = down.message() => match received {
+                    Ok(Some(message)) => {
+                        if let Some(end) = self.receive(message) {
+                            return end;
+                        }
+                    }
+                    Ok(None) => return End::Lost("the server closed the stream".into()),
+                    Err(status) => return End::Lost(format!("the stream broke: {}", status.message())),
+                },
+                permit = next => match permit {
+                    Ok(permit) => {
+                        if let Some(reports) = self.tasks.outbox.take() {
+                            permit.send(message(Up::Reports(reports)));
+                        }
+                    }
+                    Err(_) => return End::Lost("the stream broke".into()),
+                },
+                _ = heartbeat.tick() => {
+                    let mut facts_json = String::new();
+                    if facts_at.elapsed() >= self.options.facts_interval {
+                        facts_at = Instant::now();
+                        let facts = self.executor.facts().to_string();
+                        if facts != self.facts {
+                            self.facts.clone_from(&facts);
+                            facts_json = facts;
+                        }
+                    }
+                    // When the queue is full, what is in it shows as well that this node lives.
+                    let _ = up.try_send(message(Up::Heartbeat(Heartbeat { clock_ms: self.options.clock.now().0, facts_json })));
+                    renewal_asked = renewal_asked || self.renew(&up);
+                }
+            }
+        }
+    }
+
+    fn receive(&self, message: ServerMessage) -> Option<End> {
+        match message.body? {
+            Down::Assignments(list) => list.assignments.into_iter().for_each(|assignment| self.tasks.assign(assignment)),
+            Down::Acknowledged(acknowledged) => self.journal.ack(&acknowledged.tasks),
+            Down::Cancel(cancel) => self.tasks.cancel(cancel.tasks),
+            Down::Certificate(certificate) => match self.identity().renewed(certificate.certificate_pem) {
+                Ok(()) => tracing::info!("the node's certificate was renewed"),
+                Err(error) => tracing::warn!(%error, "the new certificate is not used"),
+            },
+            Down::Goodbye(goodbye) if goodbye.retry => return Some(End::Lost(goodbye.message)),
+            Down::Goodbye(goodbye) => return Some(End::Dismissed { code: goodbye.code, message: goodbye.message }),
+            Down::Welcome(_) => {}
+        }
+        None
+    }
+
+    /// Asks for a new certificate when it is time; says whether it asked.
+    fn renew(&self, up: &mpsc::Sender<AgentMessage>) -> bool {
+        let identity = self.identity();
+        if !identity.needs_renewal(self.options.clock.now()) {
+            return false;
+        }
+        match identity.renewal() {
+            Ok(csr_pem) => up.try_send(message(Up::Renewal(Renewal { csr_pem }))).is_ok(),
+            Err(error) => {
+                tracing::warn!(%error, "no new certificate can be asked for");
+                true
+            }
+        }
+    }
+}
+
+fn message(body: Up) -> AgentMessage {
+    AgentMessage { body: Some(body) }
+}
+
+/// Full jitter over a bound that doubles (see "Exponential Backoff And Jitter", AWS Architecture Blog).
+fn pause(failures: u32) -> Duration {
+    let bound = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
+    bound.mul_f64(rand::random_range(0.0..=1.0))
+}

@@ -1,0 +1,342 @@
+//! The tasks of a node: each is verified, journalled, executed, journalled again, and reported.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use synod_domain::manifest::{Manifest, SealedSecret, secret_commitment};
+use synod_domain::merkle::{Hash, Inclusion};
+use synod_domain::task::{Outcome, Phase};
+use synod_domain::verify::{DeliveredApproval, Package, Refusal, verify};
+use synod_domain::{Span, Timestamp};
+use synod_protocol::agent::{Assignment, split_task};
+use tokio::sync::Notify;
+
+use crate::executor::{Cancel, CancelSender, Executor, Secrets, Why, Work};
+use crate::identity::Identity;
+use crate::journal::{Ended, Journal, Seen};
+use crate::outbox::{Item, Outbox};
+use crate::output::OutputSink;
+use crate::session::SessionOptions;
+
+/// A task that ends within this time is not announced as started.
+const ANNOUNCE_AFTER: Duration = Duration::from_millis(25);
+/// How often live output is sent.
+const OUTPUT_EVERY: Duration = Duration::from_millis(200);
+/// How long a task is remembered whose manifest's end is not known.
+const REMEMBER: Span = Span::secs(30 * 86_400);
+
+pub(crate) struct Tasks<E> {
+    executor: Arc<E>,
+    journal: Journal,
+    identity: Arc<Mutex<Identity>>,
+    pub(crate) outbox: Outbox,
+    options: SessionOptions,
+    /// The server's clock minus ours, in milliseconds.
+    offset: AtomicI64,
+    table: Mutex<Table>,
+    /// Woken whenever a task ended.
+    ended: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    live: HashMap<String, Live>,
+    queue: VecDeque<Assignment>,
+    running: usize,
+    stopping: bool,
+}
+
+enum Live {
+    Queued,
+    Running { cancel: CancelSender, started_at: Option<Timestamp> },
+}
+
+/// A verified task.
+struct Ready {
+    manifest: Manifest,
+    secrets: Secrets,
+}
+
+impl<E: Executor> Tasks<E> {
+    pub(crate) fn new(executor: Arc<E>, journal: Journal, identity: Arc<Mutex<Identity>>, options: SessionOptions) -> Self {
+        Self {
+            executor,
+            journal,
+            identity,
+            outbox: Outbox::default(),
+            options,
+            offset: AtomicI64::new(0),
+            table: Mutex::default(),
+            ended: Notify::new(),
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.options.clock.now()
+    }
+
+    /// Notes how the server's clock differs from ours.
+    pub(crate) fn set_offset(&self, offset: i64) {
+        self.offset.store(offset, Ordering::Relaxed);
+    }
+
+    /// What a new stream begins with: results not acknowledged, and what runs.
+    pub(crate) fn resend(&self) -> Vec<Item> {
+        let mut items: Vec<Item> = self
+            .table()
+            .live
+            .iter()
+            .filter_map(|(task, live)| match live {
+                Live::Running { started_at: Some(at), .. } => Some(Item::Started { task: task.clone(), at: *at }),
+                _ => None,
+            })
+            .collect();
+        items.extend(self.journal.pending().into_iter().map(Item::Finished));
+        items
+    }
+
+    /// Takes a task in, unless it was seen before.
+    pub(crate) fn assign(self: &Arc<Self>, assignment: Assignment) {
+        let mut table = self.table();
+        if table.stopping || table.live.contains_key(&assignment.task) {
+            return;
+        }
+        match self.journal.seen(&assignment.task) {
+            Seen::Never => {}
+            Seen::Running => return,
+            Seen::Ended(ended) => return self.outbox.push(Item::Finished(ended)),
+            Seen::Done => return self.outbox.push(Item::Finished(Arc::new(self.replay(assignment.task)))),
+        }
+        if table.running < self.options.max_parallel.max(1) {
+            table.running += 1;
+            self.start(&mut table, assignment);
+        } else {
+            table.live.insert(assignment.task.clone(), Live::Queued);
+            table.queue.push_back(assignment);
+        }
+    }
+
+    fn start(self: &Arc<Self>, table: &mut Table, assignment: Assignment) {
+        let (cancel, token) = Cancel::new();
+        table.live.insert(assignment.task.clone(), Live::Running { cancel, started_at: None });
+        tokio::spawn(self.clone().perform(assignment, token));
+    }
+
+    /// Ends tasks now. One that never came here is settled as cancelled, so that it will not run when it comes.
+    pub(crate) fn cancel(self: &Arc<Self>, tasks: Vec<String>) {
+        let mut table = self.table();
+        for task in tasks {
+            match table.live.get(&task) {
+                Some(Live::Running { cancel, .. }) => cancel.cancel(Why::Cancelled),
+                Some(Live::Queued) => {
+                    table.live.remove(&task);
+                    table.queue.retain(|waiting| waiting.task != task);
+                    tokio::spawn(self.clone().settle_unbegun(task));
+                }
+                None if self.journal.seen(&task) == Seen::Never => {
+                    tokio::spawn(self.clone().settle_unbegun(task));
+                }
+                None => {}
+            }
+        }
+    }
+
+    async fn settle_unbegun(self: Arc<Self>, task: String) {
+        let now = self.now();
+        let outcome = Outcome::without_steps(Phase::Cancelled, "cancelled before it began", now);
+        let ended = self.journal.settle(now.after(REMEMBER), Ended { task, outcome, output: Vec::new() }).await;
+        self.outbox.push(Item::Finished(ended));
+    }
+
+    /// Takes no more tasks and ends those that run.
+    pub(crate) fn stop(&self) {
+        let mut table = self.table();
+        table.stopping = true;
+        table.queue.clear();
+        table.live.retain(|_, live| match live {
+            Live::Queued => false,
+            Live::Running { cancel, .. } => {
+                cancel.cancel(Why::Stopped);
+                true
+            }
+        });
+    }
+
+    /// Waits until no task runs.
+    pub(crate) async fn idle(&self) {
+        while self.table().running > 0 {
+            self.ended.notified().await;
+        }
+    }
+
+    async fn perform(self: Arc<Self>, assignment: Assignment, cancel: Cancel) {
+        let task = assignment.task.clone();
+        if let Some(ended) = self.carry_out(assignment, cancel).await {
+            self.outbox.push(Item::Finished(ended));
+        }
+        let mut table = self.table();
+        table.live.remove(&task);
+        match table.queue.pop_front() {
+            Some(next) => self.start(&mut table, next),
+            None => table.running -= 1,
+        }
+        drop(table);
+        self.ended.notify_one();
+    }
+
+    async fn carry_out(&self, assignment: Assignment, cancel: Cancel) -> Option<Arc<Ended>> {
+        let task = assignment.task.clone();
+        let now = self.now();
+        let ready = match self.prepare(&assignment, now) {
+            Ok(ready) => ready,
+            Err((refusal, expires_at)) => {
+                tracing::warn!(%task, refusal = refusal.name(), "refused: {refusal}");
+                return Some(self.journal.settle(expires_at, refused(task, &refusal, now)).await);
+            }
+        };
+        let expires_at = ready.manifest.expires_at;
+        match cancel.why() {
+            Some(Why::Stopped) => return None,
+            Some(why) => {
+                let outcome = Outcome::without_steps(why.phase(), "cancelled before it began", now);
+                return Some(self.journal.settle(expires_at, Ended { task, outcome, output: Vec::new() }).await);
+            }
+            None => {}
+        }
+        match self.journal.begin(&task, &assignment.digest, expires_at).await {
+            Ok(Seen::Never) => {}
+            Ok(Seen::Running) => return None,
+            Ok(Seen::Ended(ended)) => return Some(ended),
+            Ok(Seen::Done) => return Some(Arc::new(self.replay(task))),
+            Err(error) => {
+                tracing::error!(%task, %error, "the task is not started");
+                let outcome = Outcome::without_steps(Phase::Failed, format!("not started, because it could not be journalled: {error}"), now);
+                return Some(self.journal.settle(expires_at, Ended { task, outcome, output: Vec::new() }).await);
+            }
+        }
+        let started_at = self.now();
+        let output = OutputSink::new(self.options.max_output_bytes);
+        let mut outcome = match cancel.why() {
+            Some(why) => why.outcome(started_at),
+            None => {
+                let work = Work {
+                    task: task.clone(),
+                    digest: assignment.digest,
+                    manifest: Arc::new(ready.manifest),
+                    node: self.identity().node().clone(),
+                    secrets: ready.secrets,
+                    output: output.clone(),
+                    cancel: cancel.clone(),
+                    clock: self.options.clock.clone(),
+                };
+                self.execute(work, &output, started_at).await
+            }
+        };
+        let kept = output.finish();
+        outcome.started_at.get_or_insert(started_at);
+        outcome.output_digest = kept.digest;
+        outcome.truncated |= kept.truncated;
+        tracing::info!(%task, phase = %outcome.phase, reason = outcome.reason.as_deref(), "task ended");
+        Some(self.journal.end(Ended { task, outcome, output: kept.chunks }).await)
+    }
+
+    async fn execute(&self, work: Work, output: &OutputSink, started_at: Timestamp) -> Outcome {
+        let (task, executor) = (work.task.clone(), self.executor.clone());
+        tracing::debug!(%task, "task begins");
+        let mut run = tokio::spawn(async move { executor.execute(work).await });
+        let mut pause = ANNOUNCE_AFTER;
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut run => return done.unwrap_or_else(|_| {
+                    Outcome::without_steps(Phase::Lost, "the executor broke while this task was running", self.now())
+                }),
+                () = tokio::time::sleep(pause) => {}
+            }
+            if pause == ANNOUNCE_AFTER {
+                if let Some(Live::Running { started_at: at, .. }) = self.table().live.get_mut(&task) {
+                    *at = Some(started_at);
+                }
+                self.outbox.push(Item::Started { task: task.clone(), at: started_at });
+                pause = OUTPUT_EVERY;
+            }
+            if self.outbox.wants_output() {
+                for chunk in output.chunks_to_send() {
+                    self.outbox.push(Item::Output { task: task.clone(), chunk });
+                }
+            }
+        }
+    }
+
+    fn identity(&self) -> MutexGuard<'_, Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that is checked before a task begins. A refusal comes with the end of its manifest, as far as known.
+    fn prepare(&self, assignment: &Assignment, now: Timestamp) -> Result<Ready, (Refusal, Timestamp)> {
+        let forget_at = now.after(REMEMBER);
+        let manifest = self.verify(assignment, now).map_err(|refusal| (refusal, forget_at))?;
+        let expires_at = manifest.expires_at;
+        let here = |refusal| (refusal, expires_at);
+        if split_task(&assignment.task).is_none_or(|(run, _)| run != manifest.run) {
+            return Err(here(Refusal::Malformed("the task does not belong to the manifest's run".into())));
+        }
+        let server_now = now.0.saturating_add(self.offset.load(Ordering::Relaxed));
+        if assignment.start_by_ms > 0 && server_now > assignment.start_by_ms {
+            return Err(here(Refusal::Expired(Timestamp(assignment.start_by_ms))));
+        }
+        self.executor.admit(&manifest).map_err(here)?;
+        let secrets = open_secrets(&self.identity(), &manifest, &assignment.sealed_secrets).map_err(|why| here(Refusal::Secret(why)))?;
+        Ok(Ready { manifest, secrets })
+    }
+
+    fn verify(&self, assignment: &Assignment, now: Timestamp) -> Result<Manifest, Refusal> {
+        let approvals: Vec<DeliveredApproval> =
+            serde_json::from_str(&assignment.approvals_json).map_err(|e| Refusal::Approvals(format!("they cannot be read: {e}")))?;
+        let path: Result<Vec<Hash>, _> = assignment.path.iter().map(|hash| Hash::try_from(hash.as_slice())).collect();
+        let path = path.map_err(|_| Refusal::Malformed("the path to the root of its nodes holds something that is no hash".into()))?;
+        let inclusion = Inclusion { index: assignment.index, size: assignment.size, path };
+        let package = Package { manifest: &assignment.manifest, digest: &assignment.digest, approvals: &approvals, inclusion: &inclusion };
+        let node = self.identity().node().clone();
+        verify(&package, &node, now)
+    }
+
+    fn replay(&self, task: String) -> Ended {
+        tracing::warn!(%task, "refused: it was seen before");
+        refused(task, &Refusal::Replay, self.now())
+    }
+}
+
+fn refused(task: String, refusal: &Refusal, at: Timestamp) -> Ended {
+    let outcome = Outcome::without_steps(Phase::Refused, format!("{}: {refusal}", refusal.name()), at);
+    Ended { task, outcome, output: Vec::new() }
+}
+
+/// Opens the secret inputs and compares each with what the manifest commits to.
+fn open_secrets(identity: &Identity, manifest: &Manifest, sealed: &[u8]) -> Result<Secrets, String> {
+    if manifest.secrets.is_empty() {
+        return Ok(Secrets::default());
+    }
+    if sealed.is_empty() {
+        return Err("none were delivered".into());
+    }
+    let opened = identity.open_sealed(sealed).map_err(|e| e.to_string())?;
+    // The error of serde_json could quote a secret, so it is not shown.
+    let mut given: BTreeMap<String, SealedSecret> = serde_json::from_slice(&opened).map_err(|_| "what was sealed is not of the agreed form")?;
+    let mut secrets = BTreeMap::new();
+    for (name, commitment) in &manifest.secrets {
+        let secret = given.remove(name).ok_or_else(|| format!("`{name}` was not delivered"))?;
+        let salt = hex::decode(&secret.salt).map_err(|_| format!("the salt of `{name}` is not hexadecimal"))?;
+        if secret_commitment(&salt, &secret.value) != *commitment {
+            return Err(format!("`{name}` is not the value the manifest commits to"));
+        }
+        secrets.insert(name.clone(), secret.value);
+    }
+    Ok(Secrets(secrets))
+}
