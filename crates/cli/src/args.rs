@@ -123,7 +123,20 @@ pub enum Command {
     /// Set and remove labels of a node
     Label(cmd::label::LabelArgs),
 
-    // Running Synod itself: `server`, `agent`, `bootstrap`, `restore`, `demo` and `config` belong here.
+    // Running Synod itself.
+    /// Run a server
+    Server(cmd::server::ServerArgs),
+    /// Run an agent on this machine
+    Agent(cmd::agent::AgentArgs),
+    /// Make the first administrator of a new server; refused once one exists
+    Bootstrap(cmd::bootstrap::BootstrapArgs),
+    /// Check configuration files
+    #[command(subcommand)]
+    Config(cmd::config::ConfigCommand),
+    /// Put a backup into an empty database
+    Restore(cmd::restore::RestoreArgs),
+    /// Run a server, three agents and demo users on this machine, to try things out
+    Demo(cmd::demo::DemoArgs),
     /// Save a consistent copy of everything the server knows
     Backup(cmd::backup::BackupArgs),
 
@@ -176,5 +189,12 @@ mod tests {
         ] {
             Cli::try_parse_from(std::iter::once("synod").chain(line.split(' '))).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
+    }
+}
+
+impl Command {
+    /// Whether the command does so much at once that it wants all cores; the others are quicker with one thread.
+    pub fn wants_threads(&self) -> bool {
+        matches!(self, Self::Server(_) | Self::Demo(_))
     }
 }

@@ -151,6 +151,15 @@ impl Fault {
     }
 }
 
+impl From<synod_domain::Error> for Fault {
+    /// An error of this very process: its operator may see the cause.
+    fn from(error: synod_domain::Error) -> Self {
+        let exit = Exit::of_problem(&ProblemDocument::from_error(&error, None));
+        let cause = error.cause().map(|cause| format!(" ({cause})")).unwrap_or_default();
+        Self::new(exit, format!("{}{cause} [{}]", error.message(), error.code().id)).help(error.code().remedy)
+    }
+}
+
 impl From<ClientError> for Fault {
     fn from(error: ClientError) -> Self {
         Self::Client(error)

@@ -11,6 +11,7 @@ pub mod output;
 pub mod positions;
 pub mod prompt;
 pub mod session;
+pub mod settings;
 pub mod stream;
 pub mod table;
 pub mod when;

@@ -7,7 +7,8 @@ use synod_cli::{cmd, diagnose, exit::Exit, output::Out};
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let out = Out::new(cli.globals.output);
-    let ended = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let mut builder = if cli.command.wants_threads() { tokio::runtime::Builder::new_multi_thread() } else { tokio::runtime::Builder::new_current_thread() };
+    let ended = match builder.enable_all().build() {
         Ok(runtime) => runtime.block_on(cmd::dispatch(cli, &out)),
         Err(e) => Err(synod_cli::exit::Fault::new(Exit::Internal, format!("cannot start: {e}"))),
     };

@@ -87,7 +87,12 @@ fn environment(quote: bool) -> Environment<'static> {
 
 /// A value as it appears in a script: lists as their items side by side would be ambiguous, so they stay JSON-like.
 fn plain(value: &Value) -> String {
-    if value.is_none() { String::new() } else { value.to_string() }
+    match value.kind() {
+        minijinja::value::ValueKind::None => String::new(),
+        // As JSON and shells write it; MiniJinja would print `True`.
+        minijinja::value::ValueKind::Bool => value.is_true().to_string(),
+        _ => value.to_string(),
+    }
 }
 
 /// Fills in a script; values are quoted for the shell unless marked `| raw`.
@@ -355,6 +360,7 @@ mod tests {
             ("echo {{ inputs.evil | raw }}", "echo a; rm -rf /"),
             ("echo {{ inputs.quote }}", r"echo 'it'\''s'"),
             ("sleep {{ inputs.n }}", "sleep 5"),
+            ("x {{ inputs.flag }}", "x true"),
             ("{% if inputs.flag %}yes{% endif %}", "yes"),
             ("{{ steps['check'].stdout }}", "up"),
             ("{{ steps.check.attempts + 1 }}", "3"),

@@ -1,13 +1,17 @@
 //! The commands, one file a noun or verb.
 
 pub mod access;
+pub mod agent;
 pub mod account;
 pub mod api_key;
 pub mod apply;
 pub mod backup;
+pub mod bootstrap;
+pub mod config;
 pub mod context;
 pub mod decide;
 pub mod delete;
+pub mod demo;
 pub mod describe;
 pub mod describe_run;
 pub mod events;
@@ -21,7 +25,9 @@ pub mod login;
 pub mod logs;
 pub mod program;
 pub mod replay;
+pub mod restore;
 pub mod run;
+pub mod server;
 pub mod token;
 pub mod user;
 pub mod watch;
@@ -75,6 +81,12 @@ async fn perform(command: Command, app: &App<'_>) -> Result {
         Command::ApiKey(command) => api_key::api_key(command, app).await,
         Command::Token(command) => token::token(command, app).await,
         Command::Label(args) => label::label(args, app).await,
+        Command::Server(args) => server::server(args).await,
+        Command::Agent(args) => agent::agent(args, app).await,
+        Command::Bootstrap(args) => bootstrap::bootstrap(args, app).await,
+        Command::Config(command) => config::config(command, app),
+        Command::Restore(args) => restore::restore(args, app).await,
+        Command::Demo(args) => demo::demo(args, app).await,
         Command::Backup(args) => backup::backup(args, app).await,
         Command::Explain(args) => explain::explain(args, app),
         Command::ExitCodes => app.out.text(&crate::exit::listing()).map(|()| Exit::Ok),

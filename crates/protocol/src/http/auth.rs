@@ -31,7 +31,7 @@ pub struct SessionToken {
     pub csrf_token: String,
     /// Who is signed in.
     pub user: String,
-    /// Whether the password must be changed first.
+    /// Whether a second factor is enrolled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub totp_enrolled: bool,
 }

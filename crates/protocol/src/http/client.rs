@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -120,6 +120,13 @@ impl Client {
         if let Some(sender) = slot.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
+        let connected = tokio::time::timeout(CONNECT_WITHIN, self.connect()).await;
+        let sender = connected.map_err(|_| ClientError::Transport(format!("cannot reach {}: it does not answer", self.address)))??;
+        *slot = Some(sender.clone());
+        Ok(sender)
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
         let unreachable = |e: &dyn std::fmt::Display| ClientError::Transport(format!("cannot reach {}: {e}", self.address));
         let tcp = tokio::net::TcpStream::connect((self.address.host.as_str(), self.address.port)).await.map_err(|e| unreachable(&e))?;
         tcp.set_nodelay(true).map_err(|e| unreachable(&e))?;
@@ -128,11 +135,14 @@ impl Client {
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(2 << 20)
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(false)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|e| unreachable(&e))?;
         tokio::spawn(connection);
-        *slot = Some(sender.clone());
         Ok(sender)
     }
 
@@ -213,6 +223,10 @@ impl Client {
     }
 }
 
+/// How long a server may take to accept a connection.
+const CONNECT_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a connection with open requests may be silent before the other side is asked whether it lives.
+const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(20);
 const CONTENT_TYPE_NAME: &str = "content-type";
 
 /// Turns a refusal into an error and lets every other answer pass.
