@@ -129,7 +129,13 @@ mod tests {
         assert!(read(r#"{"sever": []}"#).is_err());
         let config = read(r#"{"servers": ["https://hub"], "join_token": "hush", "facts_interval": "1m"}"#).unwrap();
         assert!(config.check().is_ok() && !format!("{config:?}").contains("hush"));
-        for wrong in [r#"{"servers": ["http://hub"]}"#, r#"{"name": "Web 1"}"#, r#"{"max_parallel": 0}"#, r#"{"max_output_bytes": 99999999}"#, r#"{"labels": {"name": "x"}}"#] {
+        for wrong in [
+            r#"{"servers": ["http://hub"]}"#,
+            r#"{"name": "Web 1"}"#,
+            r#"{"max_parallel": 0}"#,
+            r#"{"max_output_bytes": 99999999}"#,
+            r#"{"labels": {"name": "x"}}"#,
+        ] {
             assert!(read(wrong).unwrap().check().is_err(), "{wrong}");
         }
     }

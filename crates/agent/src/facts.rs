@@ -63,7 +63,17 @@ fn virtualization() -> Option<String> {
         return Some("podman".into());
     }
     let hardware = ["sys_vendor", "product_name"].map(|name| line(&format!("/sys/class/dmi/id/{name}")).unwrap_or_default()).join(" ");
-    let known = [("QEMU", "kvm"), ("KVM", "kvm"), ("VMware", "vmware"), ("VirtualBox", "virtualbox"), ("Virtual Machine", "hyperv"), ("Xen", "xen"), ("Amazon EC2", "ec2"), ("Google", "gce"), ("OpenStack", "openstack")];
+    let known = [
+        ("QEMU", "kvm"),
+        ("KVM", "kvm"),
+        ("VMware", "vmware"),
+        ("VirtualBox", "virtualbox"),
+        ("Virtual Machine", "hyperv"),
+        ("Xen", "xen"),
+        ("Amazon EC2", "ec2"),
+        ("Google", "gce"),
+        ("OpenStack", "openstack"),
+    ];
     let found = known.iter().find(|(word, _)| hardware.contains(word)).map(|(_, name)| (*name).to_owned());
     found.or_else(|| (!hardware.trim().is_empty()).then(|| "none".to_owned()))
 }

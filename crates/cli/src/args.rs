@@ -9,7 +9,13 @@ use crate::output::Format;
 
 /// Operations by consensus: nothing runs until enough people agree.
 #[derive(Debug, Parser)]
-#[command(name = "synod", version, propagate_version = false, max_term_width = 100, after_help = "Exit codes: `synod help exit-codes`. An error code in words: `synod explain SYN-1001`.")]
+#[command(
+    name = "synod",
+    version,
+    propagate_version = false,
+    max_term_width = 100,
+    after_help = "Exit codes: `synod help exit-codes`. An error code in words: `synod explain SYN-1001`."
+)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]

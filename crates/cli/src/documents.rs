@@ -240,8 +240,13 @@ mod tests {
     fn complaints_name_file_line_and_column() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("sub")).unwrap();
-        std::fs::write(folder.path().join("a.yaml"), "kind: Namespace\nmetadata: { name: shop }\nspec: {}\n---\nkind: Template\nmetadata:\n  name: x\nspec:\n  titel: a\n").unwrap();
-        std::fs::write(folder.path().join("sub/b.json"), "{\"items\": [{\"kind\": \"Group\",\n \"metadata\": {\"name\": \"g\"}, \"spec\": {\"members\": 5}}]}").unwrap();
+        std::fs::write(
+            folder.path().join("a.yaml"),
+            "kind: Namespace\nmetadata: { name: shop }\nspec: {}\n---\nkind: Template\nmetadata:\n  name: x\nspec:\n  titel: a\n",
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("sub/b.json"), "{\"items\": [{\"kind\": \"Group\",\n \"metadata\": {\"name\": \"g\"}, \"spec\": {\"members\": 5}}]}")
+            .unwrap();
         std::fs::write(folder.path().join("readme.txt"), "no").unwrap();
         let mut documents = load(&[folder.path().to_owned()]).unwrap();
         assert_eq!(documents.all.len(), 3);

@@ -173,8 +173,15 @@ mod tests {
     #[test]
     fn every_documented_code_has_its_exit() {
         for (id, exit) in [
-            ("SYN-1001", Exit::Invalid), ("SYN-1009", Exit::Invalid), ("SYN-2000", Exit::Denied), ("SYN-2005", Exit::Unavailable),
-            ("SYN-2100", Exit::Denied), ("SYN-3000", Exit::NotFound), ("SYN-4002", Exit::Conflict), ("SYN-9000", Exit::Unavailable), ("SYN-9999", Exit::Internal),
+            ("SYN-1001", Exit::Invalid),
+            ("SYN-1009", Exit::Invalid),
+            ("SYN-2000", Exit::Denied),
+            ("SYN-2005", Exit::Unavailable),
+            ("SYN-2100", Exit::Denied),
+            ("SYN-3000", Exit::NotFound),
+            ("SYN-4002", Exit::Conflict),
+            ("SYN-9000", Exit::Unavailable),
+            ("SYN-9999", Exit::Internal),
         ] {
             let code = code::ALL.iter().find(|code| code.id == id).unwrap();
             let problem = ProblemDocument::from_error(&synod_domain::Error::new(code, "x"), None);

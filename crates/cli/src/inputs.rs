@@ -88,7 +88,11 @@ pub fn build(schema: &Value, mut inputs: Map<String, Value>, all: &[Assignment],
 }
 
 fn resolve<'a>(root: &'a Value, property: &'a Value) -> &'a Value {
-    property["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')).and_then(|pointer| root.pointer(pointer)).unwrap_or(property)
+    property["$ref"]
+        .as_str()
+        .and_then(|reference| reference.strip_prefix('#'))
+        .and_then(|pointer| root.pointer(pointer))
+        .unwrap_or(property)
 }
 
 fn is_type(property: &Value, wanted: &str) -> bool {
@@ -162,7 +166,19 @@ mod tests {
     #[test]
     fn values_take_the_type_of_the_schema() {
         let inputs = read(&[
-            "service=5", "grace=5", "share=0.5", "force=true", "hosts=a,b", "ports=1", "ports=2", "level=1", "extra={\"a\":1}", "maybe=null", "port=80", "token=-", "other:=[1]",
+            "service=5",
+            "grace=5",
+            "share=0.5",
+            "force=true",
+            "hosts=a,b",
+            "ports=1",
+            "ports=2",
+            "level=1",
+            "extra={\"a\":1}",
+            "maybe=null",
+            "port=80",
+            "token=-",
+            "other:=[1]",
         ]);
         assert_eq!(
             inputs.unwrap(),
@@ -172,7 +188,10 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_to_the_server() {
-        assert_eq!(read(&["grace=abc", "unknown=1", "service=a=b", "service2=-"]).unwrap(), json!({"grace": "abc", "unknown": "1", "service": "a=b", "service2": "-"}));
+        assert_eq!(
+            read(&["grace=abc", "unknown=1", "service=a=b", "service2=-"]).unwrap(),
+            json!({"grace": "abc", "unknown": "1", "service": "a=b", "service2": "-"})
+        );
     }
 
     #[test]
@@ -181,7 +200,10 @@ mod tests {
         let file = folder.path().join("x");
         std::fs::write(&file, "7\n").unwrap();
         let file = file.display();
-        assert_eq!(read(&[&format!("grace=@{file}"), &format!("token=@{file}"), &format!("service=@{file}")]).unwrap(), json!({"grace": 7, "token": "7", "service": "7\n"}));
+        assert_eq!(
+            read(&[&format!("grace=@{file}"), &format!("token=@{file}"), &format!("service=@{file}")]).unwrap(),
+            json!({"grace": 7, "token": "7", "service": "7\n"})
+        );
     }
 
     #[test]

@@ -146,7 +146,8 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<String> {
 /// A value as YAML, scripts as blocks, nothing folded.
 pub fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String> {
     let value = serde_json::to_value(value).map_err(broken)?;
-    let text = serde_saphyr::to_string_with_options(&value, serde_saphyr::ser_options! { indent_step: 2, folded_wrap_chars: usize::MAX, compact_list_indent: false });
+    let text =
+        serde_saphyr::to_string_with_options(&value, serde_saphyr::ser_options! { indent_step: 2, folded_wrap_chars: usize::MAX, compact_list_indent: false });
     let mut text = text.map_err(broken)?;
     if !text.ends_with('\n') {
         text.push('\n');

@@ -27,7 +27,8 @@ pub fn confirm(question: &str) -> Result<bool> {
 
 /// Asks for a secret, which is not shown while it is typed.
 pub fn secret(question: &str, otherwise: &str) -> Result<String> {
-    rpassword::prompt_password(format!("{question} ")).map_err(|_| Fault::usage(format!("there is no terminal to ask for `{}`", question.trim_end_matches(':'))).help(otherwise))
+    rpassword::prompt_password(format!("{question} "))
+        .map_err(|_| Fault::usage(format!("there is no terminal to ask for `{}`", question.trim_end_matches(':'))).help(otherwise))
 }
 
 /// Asks for a new password twice.

@@ -164,7 +164,12 @@ mod tests {
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::at(folder.path());
-        let login = |server: &str, token: &str| Context { server: server.into(), token: Some(token.into()), ca_fingerprint: Some("sha256:aa".into()), ..Context::default() };
+        let login = |server: &str, token: &str| Context {
+            server: server.into(),
+            token: Some(token.into()),
+            ca_fingerprint: Some("sha256:aa".into()),
+            ..Context::default()
+        };
         store
             .update(|all| {
                 all.current = Some("a".into());

@@ -63,4 +63,3 @@ pub async fn told_to_stop() {
         _ = int.recv() => {}
     }
 }
-

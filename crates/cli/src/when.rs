@@ -25,9 +25,9 @@ fn read(text: &str, from: impl Fn(Timestamp, Span) -> Timestamp) -> Result<Times
         return Ok(at);
     }
     let local = text.parse::<jiff::civil::DateTime>().ok().and_then(|at| at.to_zoned(jiff::tz::TimeZone::system()).ok());
-    local.map(|at| Timestamp(at.timestamp().as_millisecond())).ok_or_else(|| {
-        format!("`{text}` is not a time; write RFC 3339 (2026-01-31T03:00:00Z), a local time (2026-01-31T03:00), or a length of time (90m)")
-    })
+    local
+        .map(|at| Timestamp(at.timestamp().as_millisecond()))
+        .ok_or_else(|| format!("`{text}` is not a time; write RFC 3339 (2026-01-31T03:00:00Z), a local time (2026-01-31T03:00), or a length of time (90m)"))
 }
 
 /// How long ago, in one unit: `5m`; a time to come reads `in 5m`.

@@ -33,7 +33,8 @@ fn run(phase: &str) -> Value {
         "createdAt": "2026-01-01T00:00:00Z", "approveBy": "2026-01-02T00:00:00Z", "expiresAt": "2026-01-03T00:00:00Z", "nonce": "n"
     }))
     .unwrap();
-    let tasks = json!({"waiting": 0, "assigned": 0, "started": 0, "succeeded": 0, "failed": 1, "timedOut": 0, "lost": 0, "refused": 0, "skipped": 0, "cancelled": 0});
+    let tasks =
+        json!({"waiting": 0, "assigned": 0, "started": 0, "succeeded": 0, "failed": 1, "timedOut": 0, "lost": 0, "refused": 0, "skipped": 0, "cancelled": 0});
     json!({
         "id": "r1", "namespace": "shop", "template": "restart", "revision": 3, "title": "Restart", "requester": "dave", "reason": "stuck", "phase": phase, "nodeCount": 1,
         "createdAt": "2026-01-01T00:00:00Z", "approveBy": "2026-01-02T00:00:00Z", "startedAt": "2026-01-01T00:00:01Z", "finishedAt": "2026-01-01T00:00:02Z",
@@ -67,9 +68,15 @@ fn answer(request: &str, seen_before: bool) -> (u16, &'static str, String) {
             let chunk = json!({"id": 1, "task": "r1.0", "node": "web-1", "chunk": 0, "segments": [{"step": 0, "stream": "stdout", "at": "2026-01-01T00:00:00Z", "text": "hello\nwor"}]});
             stream(format!("event: output\nid: 1\ndata: {chunk}\n\nevent: end\ndata: {{}}\n\n"))
         }
-        "POST /api/v1/apply" => problem("SYN-1001", 422, json!([{"pointer": "/documents/0/spec/titel", "message": "there is no field `titel`", "hint": "did you mean `title`?"}])),
-        "GET /api/v1/users" => json(json!({"items": (0..20_000).map(|n| json!({"name": format!("user-{n}"), "serviceAccount": false, "enabled": true, "totpEnrolled": false, "createdAt": "2026-01-01T00:00:00Z"})).collect::<Vec<_>>()})),
-        path if path.starts_with("GET /api/v1/tasks?run=r1&phase=failed") => json(json!({"items": [{"id": "r1.0", "run": "r1", "index": 0, "namespace": "shop", "template": "restart", "node": "web-1", "nodeId": "1", "phase": "failed", "reason": "exit code 3"}]})),
+        "POST /api/v1/apply" => {
+            problem("SYN-1001", 422, json!([{"pointer": "/documents/0/spec/titel", "message": "there is no field `titel`", "hint": "did you mean `title`?"}]))
+        }
+        "GET /api/v1/users" => json(
+            json!({"items": (0..20_000).map(|n| json!({"name": format!("user-{n}"), "serviceAccount": false, "enabled": true, "totpEnrolled": false, "createdAt": "2026-01-01T00:00:00Z"})).collect::<Vec<_>>()}),
+        ),
+        path if path.starts_with("GET /api/v1/tasks?run=r1&phase=failed") => json(
+            json!({"items": [{"id": "r1.0", "run": "r1", "index": 0, "namespace": "shop", "template": "restart", "node": "web-1", "nodeId": "1", "phase": "failed", "reason": "exit code 3"}]}),
+        ),
         _ => problem("SYN-3000", 404, json!([])),
     }
 }
@@ -98,7 +105,9 @@ fn serve(port: u16) -> Server {
                             let before = record.lock().unwrap().iter().any(|(known, ..)| *known == line);
                             let (status, kind, text) = answer(&line, before);
                             record.lock().unwrap().push((line, key, body));
-                            Ok::<_, Infallible>(hyper::Response::builder().status(status).header("content-type", kind).body(Full::new(Bytes::from(text))).unwrap())
+                            Ok::<_, Infallible>(
+                                hyper::Response::builder().status(status).header("content-type", kind).body(Full::new(Bytes::from(text))).unwrap(),
+                            )
                         }
                     });
                     let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
@@ -142,7 +151,11 @@ fn synod(home: &Path, args: &[&str], stdin: &str) -> Output {
 }
 
 fn texts(output: &Output) -> (i32, String, String) {
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 fn signed_in() -> (tempfile::TempDir, Server) {
@@ -195,7 +208,10 @@ fn complaints_name_the_place_in_the_file() {
     let file = file.to_str().unwrap();
     let (code, _, err) = texts(&synod(home.path(), &["apply", "-f", file], ""));
     assert_eq!(code, 3);
-    assert_eq!(err, format!("error: the document is wrong [SYN-1001]\n{file}:3:3: there is no field `titel`\n 3 |   titel: x\n   |   ^\nhelp: did you mean `title`?\n"));
+    assert_eq!(
+        err,
+        format!("error: the document is wrong [SYN-1001]\n{file}:3:3: there is no field `titel`\n 3 |   titel: x\n   |   ^\nhelp: did you mean `title`?\n")
+    );
     let (code, _, err) = texts(&synod(home.path(), &["apply", "-o", "json", "-f", file], ""));
     let problem: Value = serde_json::from_str(&err).unwrap();
     assert_eq!((code, problem["code"].as_str()), (3, Some("SYN-1001")));

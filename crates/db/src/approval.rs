@@ -48,24 +48,35 @@ pub async fn insert(tx: &mut Tx, run: &str, a: &Approval) -> Result<bool> {
 
 /// The decisions on a run in the order they were made.
 pub async fn list(db: &mut impl Query, run: &str) -> Result<Vec<Approval>> {
-    let rows = db.query("SELECT person, decision, digest, comment, at, signature FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run]).await?;
+    let rows = db
+        .query("SELECT person, decision, digest, comment, at, signature FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run])
+        .await?;
     rows.iter().map(approval).collect()
 }
 
 /// Records which rules each person could fill when the run started, for delivery to the nodes.
 pub async fn set_rules(tx: &mut Tx, run: &str, person: &str, rules: &std::collections::BTreeSet<usize>) -> Result<()> {
-    tx.execute("UPDATE approvals SET rules = $3 WHERE run_id = $1 AND person = $2", params![run, person, serde_json::json!(rules).to_string()]).await?;
+    tx.execute("UPDATE approvals SET rules = $3 WHERE run_id = $1 AND person = $2", params![run, person, serde_json::json!(rules).to_string()])
+        .await?;
     Ok(())
 }
 
 /// The decisions as they are delivered to nodes.
 pub async fn delivered(db: &mut impl Query, run: &str) -> Result<Vec<synod_domain::verify::DeliveredApproval>> {
-    let rows = db.query("SELECT person, decision, digest, comment, at, signature, rules FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run]).await?;
+    let rows = db
+        .query("SELECT person, decision, digest, comment, at, signature, rules FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run])
+        .await?;
     rows.iter()
         .map(|row| {
             let a = approval(row)?;
             Ok(synod_domain::verify::DeliveredApproval {
-                person: a.person, decision: a.decision, digest: a.digest, at: a.at, comment: a.comment, rules: row.json(6)?, signature: a.signature,
+                person: a.person,
+                decision: a.decision,
+                digest: a.digest,
+                at: a.at,
+                comment: a.comment,
+                rules: row.json(6)?,
+                signature: a.signature,
             })
         })
         .collect()

@@ -72,11 +72,15 @@ pub async fn write(db: &Db, sink: &Sink) -> Result<()> {
             let sql = format!("SELECT {} FROM {} ORDER BY {} LIMIT {PAGE} OFFSET {}", columns.join(", "), table.name, table.order, page * PAGE);
             let found = tx.query(sql, params![]).await?;
             for row in &found {
-                let cells: Vec<Value> = row.0.iter().map(|cell| match cell {
-                    Cell::Null => Value::Null,
-                    Cell::Int(n) => json!(n),
-                    Cell::Text(text) => json!(text),
-                }).collect();
+                let cells: Vec<Value> = row
+                    .0
+                    .iter()
+                    .map(|cell| match cell {
+                        Cell::Null => Value::Null,
+                        Cell::Int(n) => json!(n),
+                        Cell::Text(text) => json!(text),
+                    })
+                    .collect();
                 piece.extend(line(&json!([table.name, cells])));
                 rows += 1;
             }
@@ -148,7 +152,10 @@ pub async fn restore(db: &Db, bytes: &[u8]) -> Result<Checked> {
     for text in bytes.split(|b| *b == b'\n').skip(1) {
         let Ok(Value::Array(parts)) = serde_json::from_slice::<Value>(text) else { continue };
         let [Value::String(name), Value::Array(cells)] = parts.as_slice() else { continue };
-        let table = TABLES.iter().find(|table| table.name == name).ok_or_else(|| Error::new(code::INVALID_DOCUMENT, format!("the backup names a table `{name}` that is not ours")))?;
+        let table = TABLES
+            .iter()
+            .find(|table| table.name == name)
+            .ok_or_else(|| Error::new(code::INVALID_DOCUMENT, format!("the backup names a table `{name}` that is not ours")))?;
         if current.is_none_or(|known| known.name != table.name) || batch.len() >= PAGE {
             flush(&mut tx, current, &mut batch).await?;
             current = Some(table);
@@ -184,7 +191,8 @@ async fn flush(tx: &mut Tx, table: Option<&Table>, batch: &mut Vec<Vec<Value>>) 
             }
             tuples.push(format!("({})", marks.join(", ")));
         }
-        tx.execute(format!("INSERT INTO {} ({}){overriding} VALUES {}", table.name, columns.join(", "), tuples.join(", ")), values).await?;
+        tx.execute(format!("INSERT INTO {} ({}){overriding} VALUES {}", table.name, columns.join(", "), tuples.join(", ")), values)
+            .await?;
     }
     Ok(())
 }

@@ -167,7 +167,15 @@ impl Dialect {
                 format!("(SELECT {select} FROM json_each(${param}))")
             }
             Self::Postgres => {
-                let types = list(&|name, ty| format!("{name} {}", match ty { ColumnType::Text => "text", ColumnType::Int => "bigint" }));
+                let types = list(&|name, ty| {
+                    format!(
+                        "{name} {}",
+                        match ty {
+                            ColumnType::Text => "text",
+                            ColumnType::Int => "bigint",
+                        }
+                    )
+                });
                 format!("(SELECT * FROM json_to_recordset(${param}::json) AS r({types}))")
             }
         }
@@ -241,7 +249,15 @@ impl Pools {
                 .pragma("temp_store", "MEMORY")
                 .pragma("cache_size", "-8000");
             // One writer: SQLite has one anyway, and waiting here is fairer than its busy loop.
-            let pool = |n| SqlitePoolOptions::new().max_connections(n).min_connections(1).test_before_acquire(false).idle_timeout(None).max_lifetime(None).acquire_timeout(Duration::from_secs(20));
+            let pool = |n| {
+                SqlitePoolOptions::new()
+                    .max_connections(n)
+                    .min_connections(1)
+                    .test_before_acquire(false)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .acquire_timeout(Duration::from_secs(20))
+            };
             let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
             let readers = pool(4).connect_with(options).await.map_err(failed)?;
             return Ok(Self::Sqlite { writer, readers });
@@ -431,7 +447,9 @@ pub(crate) fn failed(error: sqlx::Error) -> Error {
             let sqlite = state.parse::<u32>().ok().filter(|_| state.len() < 5).map(|extended| extended & 0xff);
             match (state.as_str(), sqlite) {
                 // SQLITE_FULL; PostgreSQL: disk_full.
-                (_, Some(13)) | ("53100", _) => Error::new(code::STORAGE_FULL, "the database has no space left; nothing was done").retry_after(30).caused_by(error),
+                (_, Some(13)) | ("53100", _) => {
+                    Error::new(code::STORAGE_FULL, "the database has no space left; nothing was done").retry_after(30).caused_by(error)
+                }
                 // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_CANTOPEN.
                 (_, Some(5 | 6 | 10 | 14)) => away(error),
                 // Connection, insufficient resources, operator intervention, deadlock, serialization.
@@ -439,7 +457,12 @@ pub(crate) fn failed(error: sqlx::Error) -> Error {
                 _ => Error::internal(error),
             }
         }
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => away(error),
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => away(error),
         _ => Error::internal(error),
     }
 }

@@ -30,14 +30,25 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<
         .iter()
         .enumerate()
         .map(|(n, e)| Record {
-            n, kind: e.kind, subject: &e.subject, namespace: e.namespace.as_deref(), run_id: e.run.as_deref(), actor: &e.actor, data: e.data.to_string(),
+            n,
+            kind: e.kind,
+            subject: &e.subject,
+            namespace: e.namespace.as_deref(),
+            run_id: e.run.as_deref(),
+            actor: &e.actor,
+            data: e.data.to_string(),
         })
         .collect();
     let records = tx.dialect().records(
         2,
         &[
-            ("n", ColumnType::Int), ("kind", ColumnType::Text), ("subject", ColumnType::Text), ("namespace", ColumnType::Text), ("run_id", ColumnType::Text),
-            ("actor", ColumnType::Text), ("data", ColumnType::Text),
+            ("n", ColumnType::Int),
+            ("kind", ColumnType::Text),
+            ("subject", ColumnType::Text),
+            ("namespace", ColumnType::Text),
+            ("run_id", ColumnType::Text),
+            ("actor", ColumnType::Text),
+            ("data", ColumnType::Text),
         ],
     );
     let sql = format!(

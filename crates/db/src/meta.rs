@@ -11,7 +11,8 @@ pub async fn get(db: &mut impl Query, key: &str) -> Result<Option<String>> {
 
 /// Writes a value.
 pub async fn set(tx: &mut Tx, key: &str, value: &str) -> Result<()> {
-    tx.execute("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", params![key, value]).await?;
+    tx.execute("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", params![key, value])
+        .await?;
     Ok(())
 }
 

@@ -20,7 +20,9 @@ pub(crate) async fn migrate(db: &Db) -> Result<()> {
     if current > VERSION {
         return Err(Error::new(
             code::UNAVAILABLE,
-            format!("the database has schema version {current}, this program knows versions up to {VERSION}; run the newer program, or restore a backup made by this one"),
+            format!(
+                "the database has schema version {current}, this program knows versions up to {VERSION}; run the newer program, or restore a backup made by this one"
+            ),
         ));
     }
     for step in &STEPS[current..] {

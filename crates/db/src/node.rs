@@ -34,7 +34,8 @@ pub struct Node {
     pub server: Option<String>,
 }
 
-const COLUMNS: &str = "n.id, n.name, n.labels, n.facts, n.version, n.age_recipient, n.certificate_serial, n.certificate_expires_at, n.joined_at, n.last_seen_at, s.server_id";
+const COLUMNS: &str =
+    "n.id, n.name, n.labels, n.facts, n.version, n.age_recipient, n.certificate_serial, n.certificate_expires_at, n.joined_at, n.last_seen_at, s.server_id";
 const FROM: &str = "FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id WHERE n.removed_at IS NULL";
 
 fn node(row: &Row) -> Result<Node> {
@@ -86,8 +87,15 @@ pub async fn insert(tx: &mut Tx, n: &Node) -> Result<bool> {
             "INSERT INTO nodes (id, name, labels, facts, version, age_recipient, certificate_serial, certificate_expires_at, joined_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
             params![
-                &n.id, &n.name, serde_json::json!(n.labels).to_string(), n.facts.to_string(), &n.version, &n.age_recipient,
-                &n.certificate_serial, n.certificate_expires_at, n.joined_at
+                &n.id,
+                &n.name,
+                serde_json::json!(n.labels).to_string(),
+                n.facts.to_string(),
+                &n.version,
+                &n.age_recipient,
+                &n.certificate_serial,
+                n.certificate_expires_at,
+                n.joined_at
             ],
         )
         .await?;
@@ -102,7 +110,8 @@ pub async fn set_labels(tx: &mut Tx, id: &str, labels: &Labels) -> Result<()> {
 
 /// Records a renewed certificate.
 pub async fn set_certificate(tx: &mut Tx, id: &str, serial: &str, expires_at: Timestamp) -> Result<()> {
-    tx.execute("UPDATE nodes SET certificate_serial = $2, certificate_expires_at = $3 WHERE id = $1", params![id, serial, expires_at]).await?;
+    tx.execute("UPDATE nodes SET certificate_serial = $2, certificate_expires_at = $3 WHERE id = $1", params![id, serial, expires_at])
+        .await?;
     Ok(())
 }
 
@@ -128,7 +137,9 @@ pub struct Seen {
 
 /// Records many signs of life at once.
 pub async fn seen(tx: &mut Tx, seen: &[Seen]) -> Result<()> {
-    let records = tx.dialect().records(1, &[("id", ColumnType::Text), ("at", ColumnType::Int), ("facts", ColumnType::Text), ("version", ColumnType::Text)]);
+    let records = tx
+        .dialect()
+        .records(1, &[("id", ColumnType::Text), ("at", ColumnType::Int), ("facts", ColumnType::Text), ("version", ColumnType::Text)]);
     let sql = format!(
         "UPDATE nodes SET last_seen_at = r.at, facts = COALESCE(r.facts, nodes.facts), version = COALESCE(r.version, nodes.version)
          FROM {records} AS r WHERE nodes.id = r.id"
@@ -172,7 +183,8 @@ pub async fn disconnected(tx: &mut Tx, server: &str, streams: &[Connected]) -> R
 
 /// Forgets the streams of servers that are not among the living.
 pub async fn forget_dead_servers(tx: &mut Tx, alive_since: Timestamp) -> Result<u64> {
-    tx.execute("DELETE FROM node_sessions WHERE server_id NOT IN (SELECT id FROM members WHERE heartbeat_at >= $1)", params![alive_since]).await
+    tx.execute("DELETE FROM node_sessions WHERE server_id NOT IN (SELECT id FROM members WHERE heartbeat_at >= $1)", params![alive_since])
+        .await
 }
 
 /// A join token; only its hash is stored.

@@ -101,7 +101,9 @@ pub async fn list(db: &mut impl Query, kind: Kind) -> Result<Vec<Stored>> {
 
 /// Whether anything lives in a namespace.
 pub async fn any_in(db: &mut impl Query, namespace: &str) -> Result<Option<(Kind, String)>> {
-    let row = db.first("SELECT kind, name FROM objects WHERE namespace = $1 AND deleted = 0 ORDER BY kind, name LIMIT 1", params![namespace]).await?;
+    let row = db
+        .first("SELECT kind, name FROM objects WHERE namespace = $1 AND deleted = 0 ORDER BY kind, name LIMIT 1", params![namespace])
+        .await?;
     row.map(|row| Ok((row.word(0)?, row.text(1)))).transpose()
 }
 
@@ -119,7 +121,8 @@ pub async fn put(tx: &mut Tx, s: &Stored) -> Result<()> {
         s.updated_at,
         s.deleted
     ];
-    tx.execute(format!("INSERT INTO object_revisions ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"), values.clone()).await?;
+    tx.execute(format!("INSERT INTO object_revisions ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"), values.clone())
+        .await?;
     let sql = format!(
         "INSERT INTO objects ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (kind, namespace, name) DO UPDATE SET revision = excluded.revision, labels = excluded.labels, spec = excluded.spec,

@@ -126,19 +126,37 @@ pub async fn insert(tx: &mut Tx, r: &Run, nodes: &[RunNode]) -> Result<bool> {
              approve_by, not_before, wake_at, replay_of, idempotency_key, idempotency_hash)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING",
             params![
-                &r.id, &r.namespace, &r.template, r.revision, &r.title, &r.requester, &r.author, &r.reason, r.phase.name(), &r.digest, &r.manifest,
-                r.node_count, r.created_at, r.approve_by, r.not_before, r.wake_at, r.replay_of.clone(), r.idempotency_key.clone(), r.idempotency_hash.clone()
+                &r.id,
+                &r.namespace,
+                &r.template,
+                r.revision,
+                &r.title,
+                &r.requester,
+                &r.author,
+                &r.reason,
+                r.phase.name(),
+                &r.digest,
+                &r.manifest,
+                r.node_count,
+                r.created_at,
+                r.approve_by,
+                r.not_before,
+                r.wake_at,
+                r.replay_of.clone(),
+                r.idempotency_key.clone(),
+                r.idempotency_hash.clone()
             ],
         )
         .await?;
     if added == 0 {
         return Ok(false);
     }
-    let records = tx.dialect().records(
-        2,
-        &[("idx", ColumnType::Int), ("node_id", ColumnType::Text), ("node_name", ColumnType::Text), ("sealed_secrets", ColumnType::Text)],
+    let records = tx
+        .dialect()
+        .records(2, &[("idx", ColumnType::Int), ("node_id", ColumnType::Text), ("node_name", ColumnType::Text), ("sealed_secrets", ColumnType::Text)]);
+    let sql = format!(
+        "INSERT INTO run_nodes (run_id, idx, node_id, node_name, sealed_secrets) SELECT $1, r.idx, r.node_id, r.node_name, r.sealed_secrets FROM {records} AS r"
     );
-    let sql = format!("INSERT INTO run_nodes (run_id, idx, node_id, node_name, sealed_secrets) SELECT $1, r.idx, r.node_id, r.node_name, r.sealed_secrets FROM {records} AS r");
     tx.execute(sql, params![&r.id, to_records(nodes)?]).await?;
     Ok(true)
 }
@@ -253,8 +271,18 @@ pub async fn update(tx: &mut Tx, r: &Run) -> Result<()> {
         "UPDATE runs SET phase = $2, started_at = $3, finished_at = $4, message = $5, batches = $6, batch_ended_at = $7, gates_opened = $8, at_gate = $9,
          cancelling = $10, cancelled_by = $11, wake_at = $12 WHERE id = $1",
         params![
-            &r.id, r.phase.name(), r.started_at, r.finished_at, &r.message, r.batches, r.batch_ended_at, r.gates_opened, r.at_gate, r.cancelling,
-            r.cancelled_by.clone(), r.wake_at
+            &r.id,
+            r.phase.name(),
+            r.started_at,
+            r.finished_at,
+            &r.message,
+            r.batches,
+            r.batch_ended_at,
+            r.gates_opened,
+            r.at_gate,
+            r.cancelling,
+            r.cancelled_by.clone(),
+            r.wake_at
         ],
     )
     .await?;

@@ -76,7 +76,10 @@ pub async fn step_up(tx: &mut Tx, id: &str, at: Timestamp) -> Result<()> {
 
 /// Ends one session of a user; `false` when there is none.
 pub async fn revoke(tx: &mut Tx, user: &str, id: &str, now: Timestamp) -> Result<bool> {
-    Ok(tx.execute("UPDATE sessions SET revoked_at = $3 WHERE id = $2 AND user_name = $1 AND revoked_at IS NULL", params![user, id, now]).await? == 1)
+    Ok(tx
+        .execute("UPDATE sessions SET revoked_at = $3 WHERE id = $2 AND user_name = $1 AND revoked_at IS NULL", params![user, id, now])
+        .await?
+        == 1)
 }
 
 /// Ends all sessions of a user.

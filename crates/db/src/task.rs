@@ -176,7 +176,9 @@ pub async fn to_cancel(db: &mut impl Query, server: &str) -> Result<Vec<(String,
 
 /// How the tasks of a run stand, by phase.
 pub async fn counts(db: &mut impl Query, run: &str) -> Result<Vec<(Phase, u32, u32)>> {
-    let rows = db.query("SELECT phase, count(*), CAST(sum(check_failed) AS BIGINT) FROM tasks WHERE run_id = $1 GROUP BY phase", params![run]).await?;
+    let rows = db
+        .query("SELECT phase, count(*), CAST(sum(check_failed) AS BIGINT) FROM tasks WHERE run_id = $1 GROUP BY phase", params![run])
+        .await?;
     rows.iter().map(|row| Ok((row.word(0)?, row.uint(1), row.uint(2)))).collect()
 }
 
@@ -272,8 +274,16 @@ pub struct Ended {
 }
 
 const ENDED: [(&str, ColumnType); 10] = [
-    ("run_id", ColumnType::Text), ("idx", ColumnType::Int), ("node_id", ColumnType::Text), ("phase", ColumnType::Text), ("started_at", ColumnType::Int),
-    ("finished_at", ColumnType::Int), ("exit_code", ColumnType::Int), ("reason", ColumnType::Text), ("check_failed", ColumnType::Int), ("detail", ColumnType::Text),
+    ("run_id", ColumnType::Text),
+    ("idx", ColumnType::Int),
+    ("node_id", ColumnType::Text),
+    ("phase", ColumnType::Text),
+    ("started_at", ColumnType::Int),
+    ("finished_at", ColumnType::Int),
+    ("exit_code", ColumnType::Int),
+    ("reason", ColumnType::Text),
+    ("check_failed", ColumnType::Int),
+    ("detail", ColumnType::Text),
 ];
 
 /// Records the ends of tasks under way; returns those that were.
@@ -308,7 +318,9 @@ pub const GIVEN_UP: &str = "{\"givenUp\":true}";
 
 /// Tasks whose deadline has passed: run, index, node, phase.
 pub async fn overdue(db: &mut impl Query, now: Timestamp, limit: u32) -> Result<Vec<(String, u32, String, Phase)>> {
-    let sql = format!("SELECT run_id, idx, node_id, phase FROM tasks WHERE phase IN ('assigned', 'started') AND deadline_at <= $1 ORDER BY deadline_at LIMIT {limit}");
+    let sql = format!(
+        "SELECT run_id, idx, node_id, phase FROM tasks WHERE phase IN ('assigned', 'started') AND deadline_at <= $1 ORDER BY deadline_at LIMIT {limit}"
+    );
     db.query(sql, params![now]).await?.iter().map(|row| Ok((row.text(0), row.uint(1), row.text(2), row.word(3)?))).collect()
 }
 
@@ -457,5 +469,8 @@ pub async fn output(db: &mut impl Query, run: &str, node: Option<&str>, after: i
          WHERE o.run_id = $1 AND o.id > $2 AND ($3 = '' OR n.node_name = $3) ORDER BY o.id LIMIT {limit}"
     );
     let rows = db.query(sql, params![run, after, node.unwrap_or_default()]).await?;
-    Ok(rows.iter().map(|row| Output { id: row.int(0), idx: row.uint(1), node: row.text(2), chunk: row.uint(3), segments: row.text(4) }).collect())
+    Ok(rows
+        .iter()
+        .map(|row| Output { id: row.int(0), idx: row.uint(1), node: row.text(2), chunk: row.uint(3), segments: row.text(4) })
+        .collect())
 }

@@ -89,8 +89,15 @@ async fn a_transaction_not_committed_never_happened(place: Place) {
 
 fn person(name: &str) -> user::User {
     user::User {
-        name: name.into(), display_name: String::new(), service_account: false, enabled: true, password_hash: Some("h".into()), totp_sealed: None, totp_confirmed: false,
-        totp_last_step: 0, created_at: NOW,
+        name: name.into(),
+        display_name: String::new(),
+        service_account: false,
+        enabled: true,
+        password_hash: Some("h".into()),
+        totp_sealed: None,
+        totp_confirmed: false,
+        totp_last_step: 0,
+        created_at: NOW,
     }
 }
 
@@ -116,7 +123,14 @@ async fn sessions_end_when_revoked(place: Place) {
     let mut tx = place.db.begin().await.unwrap();
     user::insert(&mut tx, &person("ann")).await.unwrap();
     let one = session::Session {
-        id: "s1".into(), user: "ann".into(), csrf: "c".into(), client: "t".into(), created_at: NOW, expires_at: Timestamp(NOW.0 + 10), stepped_up_at: None, revoked_at: None,
+        id: "s1".into(),
+        user: "ann".into(),
+        csrf: "c".into(),
+        client: "t".into(),
+        created_at: NOW,
+        expires_at: Timestamp(NOW.0 + 10),
+        stepped_up_at: None,
+        revoked_at: None,
     };
     session::insert(&mut tx, &one).await.unwrap();
     assert_eq!(session::of_user(&mut tx, "ann", NOW).await.unwrap().len(), 1);
@@ -129,8 +143,16 @@ async fn sessions_end_when_revoked(place: Place) {
 
 fn stored(kind: Kind, namespace: Option<&str>, name: &str, revision: u64) -> object::Stored {
     object::Stored {
-        kind, namespace: namespace.map(str::to_owned), name: name.into(), revision, labels: BTreeMap::new(), spec: json!({"n": revision}), digest: format!("d{revision}"),
-        author: "ann".into(), updated_at: NOW, deleted: false,
+        kind,
+        namespace: namespace.map(str::to_owned),
+        name: name.into(),
+        revision,
+        labels: BTreeMap::new(),
+        spec: json!({"n": revision}),
+        digest: format!("d{revision}"),
+        author: "ann".into(),
+        updated_at: NOW,
+        deleted: false,
     }
 }
 
@@ -155,8 +177,14 @@ async fn objects_keep_their_revisions(place: Place) {
 
 async fn a_join_token_is_used_as_often_as_it_says(place: Place) {
     let token = node::JoinToken {
-        id: "t".into(), hash: "h".into(), labels: BTreeMap::from([("role".into(), "web".into())]), uses_left: 2, expires_at: Timestamp(NOW.0 + 10), created_by: "ann".into(),
-        created_at: NOW, revoked_at: None,
+        id: "t".into(),
+        hash: "h".into(),
+        labels: BTreeMap::from([("role".into(), "web".into())]),
+        uses_left: 2,
+        expires_at: Timestamp(NOW.0 + 10),
+        created_by: "ann".into(),
+        created_at: NOW,
+        revoked_at: None,
     };
     let mut tx = place.db.begin().await.unwrap();
     node::insert_token(&mut tx, &token).await.unwrap();
@@ -170,8 +198,17 @@ async fn a_join_token_is_used_as_often_as_it_says(place: Place) {
 
 fn machine(id: &str, name: &str) -> node::Node {
     node::Node {
-        id: id.into(), name: name.into(), labels: BTreeMap::from([("role".into(), "web".into())]), facts: json!({"os": "debian"}), version: "1".into(), age_recipient: "age1".into(),
-        certificate_serial: "01".into(), certificate_expires_at: NOW, joined_at: NOW, last_seen_at: None, server: None,
+        id: id.into(),
+        name: name.into(),
+        labels: BTreeMap::from([("role".into(), "web".into())]),
+        facts: json!({"os": "debian"}),
+        version: "1".into(),
+        age_recipient: "age1".into(),
+        certificate_serial: "01".into(),
+        certificate_expires_at: NOW,
+        joined_at: NOW,
+        last_seen_at: None,
+        server: None,
     }
 }
 
@@ -206,28 +243,63 @@ async fn streams_belong_to_the_latest_server(place: Place) {
 
 fn request(id: &str, key: Option<&str>) -> run::Run {
     run::Run {
-        id: id.into(), namespace: "shop".into(), template: "restart".into(), revision: 1, title: "Restart".into(), requester: "dave".into(), author: "ann".into(), reason: "r".into(),
-        phase: Phase::Pending, digest: "sha256:x".into(), manifest: "{}".into(), node_count: 3, created_at: NOW, approve_by: NOW, not_before: None, started_at: None,
-        finished_at: None, message: String::new(), batches: 0, batch_ended_at: None, gates_opened: 0, at_gate: false, cancelling: false, cancelled_by: None, wake_at: Some(NOW),
-        replay_of: None, idempotency_key: key.map(str::to_owned), idempotency_hash: key.map(|_| "h".into()),
+        id: id.into(),
+        namespace: "shop".into(),
+        template: "restart".into(),
+        revision: 1,
+        title: "Restart".into(),
+        requester: "dave".into(),
+        author: "ann".into(),
+        reason: "r".into(),
+        phase: Phase::Pending,
+        digest: "sha256:x".into(),
+        manifest: "{}".into(),
+        node_count: 3,
+        created_at: NOW,
+        approve_by: NOW,
+        not_before: None,
+        started_at: None,
+        finished_at: None,
+        message: String::new(),
+        batches: 0,
+        batch_ended_at: None,
+        gates_opened: 0,
+        at_gate: false,
+        cancelling: false,
+        cancelled_by: None,
+        wake_at: Some(NOW),
+        replay_of: None,
+        idempotency_key: key.map(str::to_owned),
+        idempotency_hash: key.map(|_| "h".into()),
     }
 }
 
 fn nodes() -> Vec<run::RunNode> {
-    (0..3).map(|n| run::RunNode { idx: n, node_id: format!("n{n}"), node_name: format!("web-{n}"), sealed_secrets: (n == 1).then(|| "c2VhbGVk".into()) }).collect()
+    (0..3)
+        .map(|n| run::RunNode { idx: n, node_id: format!("n{n}"), node_name: format!("web-{n}"), sealed_secrets: (n == 1).then(|| "c2VhbGVk".into()) })
+        .collect()
 }
 
 fn end(idx: u32, node: &str, phase: TaskPhase) -> Ended {
     Ended {
-        run_id: "r1".into(), idx, node_id: node.into(), phase: phase.name().into(), started_at: Some(NOW.0), finished_at: NOW.0 + 5, exit_code: Some(0), reason: String::new(),
-        check_failed: u8::from(phase == TaskPhase::Failed), detail: "{\"warnings\":[\"w\"]}".into(),
+        run_id: "r1".into(),
+        idx,
+        node_id: node.into(),
+        phase: phase.name().into(),
+        started_at: Some(NOW.0),
+        finished_at: NOW.0 + 5,
+        exit_code: Some(0),
+        reason: String::new(),
+        check_failed: u8::from(phase == TaskPhase::Failed),
+        detail: "{\"warnings\":[\"w\"]}".into(),
     }
 }
 
 async fn a_run_goes_its_way(place: Place) {
     let mut tx = place.db.begin().await.unwrap();
     assert!(run::insert(&mut tx, &request("r1", None), &nodes()).await.unwrap());
-    let decision = approval::Approval { person: "bob".into(), decision: Decision::Approve, digest: "sha256:x".into(), comment: "ok".into(), at: NOW, signature: None };
+    let decision =
+        approval::Approval { person: "bob".into(), decision: Decision::Approve, digest: "sha256:x".into(), comment: "ok".into(), at: NOW, signature: None };
     assert!(approval::insert(&mut tx, "r1", &decision).await.unwrap());
     assert!(!approval::insert(&mut tx, "r1", &decision).await.unwrap(), "one decision a person");
     approval::set_rules(&mut tx, "r1", "bob", &[0].into()).await.unwrap();
@@ -264,13 +336,17 @@ async fn a_run_goes_its_way(place: Place) {
     tx.commit().await.unwrap();
 
     let mut reader = place.db.reader().await.unwrap();
-    let listed = task::list(&mut reader, &task::Filter { phases: vec![TaskPhase::Failed], namespaces: Some(vec!["shop".into()]), limit: 10, ..Default::default() }).await.unwrap();
+    let listed =
+        task::list(&mut reader, &task::Filter { phases: vec![TaskPhase::Failed], namespaces: Some(vec!["shop".into()]), limit: 10, ..Default::default() })
+            .await
+            .unwrap();
     assert_eq!((listed.len(), listed[0].node.as_str(), listed[0].detail.warnings.len()), (1, "web-1", 1));
     assert!(task::list(&mut reader, &task::Filter { namespaces: Some(vec![]), limit: 10, ..Default::default() }).await.unwrap().is_empty());
     let output = task::output(&mut reader, "r1", Some("web-0"), 0, 10).await.unwrap();
     assert_eq!(output.iter().map(|o| o.segments.as_str()).collect::<Vec<_>>(), ["[0]", "[1]"]);
     assert!(task::output(&mut reader, "r1", Some("web-1"), 0, 10).await.unwrap().is_empty());
-    let filter = run::Filter { namespaces: Some(vec!["shop".into()]), phases: vec![Phase::Running], undecided_by: Some("carol".into()), limit: 5, ..Default::default() };
+    let filter =
+        run::Filter { namespaces: Some(vec!["shop".into()]), phases: vec![Phase::Running], undecided_by: Some("carol".into()), limit: 5, ..Default::default() };
     assert_eq!(run::list(&mut reader, &filter).await.unwrap().len(), 1);
     assert!(run::list(&mut reader, &run::Filter { undecided_by: Some("bob".into()), ..filter }).await.unwrap().is_empty());
     assert_eq!(run::by_prefix(&mut reader, "r").await.unwrap(), ["r1"]);

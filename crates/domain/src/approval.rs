@@ -66,8 +66,7 @@ pub fn rules_for(policy: &ApprovalPolicy, requester: &str, author: &str, person:
         Approvers::Group(group) => person.groups.contains(group),
         Approvers::User(user) => person.name == *user,
     };
-    let rules: BTreeSet<usize> =
-        policy.rules.iter().enumerate().filter(|(_, rule)| person.may_approve && fills(rule)).map(|(n, _)| n).collect();
+    let rules: BTreeSet<usize> = policy.rules.iter().enumerate().filter(|(_, rule)| person.may_approve && fills(rule)).map(|(n, _)| n).collect();
     if rules.is_empty() { Err(Excluded::NoRule) } else { Ok(rules) }
 }
 
@@ -118,8 +117,7 @@ pub fn assignment(policy: &ApprovalPolicy, votes: &[Vote]) -> Vec<(usize, String
 /// Fills rules with persons so that as many places as possible are taken and nobody takes two:
 /// a maximum bipartite matching by augmenting paths (Kuhn, 1955).
 fn fill(rules: &[ApprovalRule], voters: &[&Vote]) -> (Vec<(usize, String)>, Vec<u32>) {
-    let places: Vec<usize> =
-        rules.iter().enumerate().flat_map(|(n, rule)| std::iter::repeat_n(n, (rule.count as usize).min(voters.len() + 1))).collect();
+    let places: Vec<usize> = rules.iter().enumerate().flat_map(|(n, rule)| std::iter::repeat_n(n, (rule.count as usize).min(voters.len() + 1))).collect();
     let mut taken_by: Vec<Option<usize>> = vec![None; places.len()];
     for voter in 0..voters.len() {
         let mut tried = vec![false; places.len()];
@@ -205,7 +203,8 @@ mod tests {
 
     #[test]
     fn who_is_excluded_and_why() {
-        let mut one: ApprovalPolicy = serde_json::from_value(serde_json::json!({"rules": [{"count": 1, "from": {"role": "approver"}}], "authorMayApprove": false})).unwrap();
+        let mut one: ApprovalPolicy =
+            serde_json::from_value(serde_json::json!({"rules": [{"count": 1, "from": {"role": "approver"}}], "authorMayApprove": false})).unwrap();
         let person = |name: &str| Standing { name: name.into(), may_approve: true, roles: [Role::Approver].into(), ..Standing::default() };
         assert_eq!(rules_for(&one, "dave", "alice", &person("dave")), Err(Excluded::Requester));
         assert_eq!(rules_for(&one, "dave", "alice", &person("alice")), Err(Excluded::Author));

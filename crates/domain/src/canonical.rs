@@ -37,8 +37,7 @@ pub fn read<T: serde::de::DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<
 pub fn check_numbers(value: &Value, pointer: &str, problems: &mut Vec<Problem>) {
     match value {
         Value::Number(n) => {
-            let unsafe_integer = n.as_i64().is_some_and(|i| i.abs() > MAX_SAFE_INTEGER)
-                || n.as_u64().is_some_and(|u| u > MAX_SAFE_INTEGER as u64);
+            let unsafe_integer = n.as_i64().is_some_and(|i| i.abs() > MAX_SAFE_INTEGER) || n.as_u64().is_some_and(|u| u > MAX_SAFE_INTEGER as u64);
             if unsafe_integer {
                 problems.push(
                     Problem::at(pointer, format!("the number {n} is beyond what every reader represents exactly"))

@@ -225,8 +225,7 @@ impl Error {
     /// The private cause with its own causes, for the server's log.
     pub fn cause(&self) -> Option<String> {
         let mut text = String::new();
-        let mut next: Option<&(dyn std::error::Error + 'static)> =
-            self.0.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static));
+        let mut next: Option<&(dyn std::error::Error + 'static)> = self.0.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static));
         while let Some(cause) = next {
             if !text.is_empty() {
                 text.push_str(": ");

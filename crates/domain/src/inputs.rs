@@ -28,7 +28,8 @@ pub fn compile(schema: &Value) -> Result<jsonschema::Validator, Vec<Problem>> {
     for secret in secrets(schema) {
         let kind = &schema["properties"][&secret]["type"];
         if kind != "string" && problems.is_empty() {
-            problems.push(Problem::at(format!("/properties{}/type", segment(&secret)), "a secret (`writeOnly: true`) is a string").hint("write `type: string`"));
+            problems
+                .push(Problem::at(format!("/properties{}/type", segment(&secret)), "a secret (`writeOnly: true`) is a string").hint("write `type: string`"));
         }
     }
     if !problems.is_empty() {
@@ -188,10 +189,13 @@ mod tests {
 
     #[test]
     fn unsound_schemas_are_refused() {
-        for bad in [json!({"type": "array"}), json!({"type": "object", "properties": 5}), json!({"type": "object", "properties": {"a": {"pattern": "("}}}),
+        for bad in [
+            json!({"type": "array"}),
+            json!({"type": "object", "properties": 5}),
+            json!({"type": "object", "properties": {"a": {"pattern": "("}}}),
             json!({"type": "object", "properties": {"s": {"type": "integer", "writeOnly": true}}}),
-            json!({"type": "object", "$ref": "https://example.com/schema"})]
-        {
+            json!({"type": "object", "$ref": "https://example.com/schema"}),
+        ] {
             assert!(compile(&bad).is_err(), "{bad}");
         }
         assert!(compile(&schema()).is_ok());

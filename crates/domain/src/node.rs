@@ -57,9 +57,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.')
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.ends_with(|c: char| c.is_ascii_alphanumeric());
-    fine.then_some(()).ok_or_else(|| {
-        format!("`{name}` is not a node name; use lower-case letters, digits, `-` and `.`, at most 63")
-    })
+    fine.then_some(()).ok_or_else(|| format!("`{name}` is not a node name; use lower-case letters, digits, `-` and `.`, at most 63"))
 }
 
 /// What became of a request's targets.
@@ -116,7 +114,12 @@ mod tests {
 
     #[test]
     fn request_template_and_namespace_must_all_agree() {
-        let all = vec![candidate("web-10", &[("role", "web")]), candidate("web-2", &[("role", "web")]), candidate("lab-1", &[("role", "web"), ("env", "lab")]), candidate("db-1", &[("role", "db")])];
+        let all = vec![
+            candidate("web-10", &[("role", "web")]),
+            candidate("web-2", &[("role", "web")]),
+            candidate("lab-1", &[("role", "web"), ("env", "lab")]),
+            candidate("db-1", &[("role", "db")]),
+        ];
         let targets = Targets { selector: "role=web".parse().unwrap(), exclude: Some("env=lab".parse().unwrap()), ..Targets::default() };
         let chosen = choose(all, &"fact/os=debian".parse().unwrap(), &targets, &Selector::default());
         assert_eq!(chosen.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>(), ["web-2", "web-10"]);

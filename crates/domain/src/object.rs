@@ -301,8 +301,12 @@ fn check_metadata(kind: Kind, metadata: &Metadata) -> Vec<Problem> {
         }
     }
     match (&metadata.namespace, kind.scope()) {
-        (None, KindScope::Namespaced) => problems.push(Problem::at("/metadata", format!("a {kind} lives in a namespace")).hint("add `namespace:`, or pass `-n NAMESPACE`")),
-        (Some(_), KindScope::Global) => problems.push(Problem::at("/metadata/namespace", format!("a {kind} lives in no namespace")).hint("leave `namespace` out")),
+        (None, KindScope::Namespaced) => {
+            problems.push(Problem::at("/metadata", format!("a {kind} lives in a namespace")).hint("add `namespace:`, or pass `-n NAMESPACE`"))
+        }
+        (Some(_), KindScope::Global) => {
+            problems.push(Problem::at("/metadata/namespace", format!("a {kind} lives in no namespace")).hint("leave `namespace` out"))
+        }
         (Some(namespace), _) => {
             if let Err(message) = check_name(namespace) {
                 problems.push(Problem::at("/metadata/namespace", message));
@@ -375,9 +379,9 @@ fn with_nearest(kind: Kind, problem: Problem) -> Problem {
 }
 
 fn resolve<'a>(root: &'a Value, at: &'a Value) -> &'a Value {
-    let reference = at["$ref"].as_str().or_else(|| {
-        at["oneOf"].as_array().or(at["allOf"].as_array()).into_iter().flatten().find_map(|branch| branch["$ref"].as_str())
-    });
+    let reference = at["$ref"]
+        .as_str()
+        .or_else(|| at["oneOf"].as_array().or(at["allOf"].as_array()).into_iter().flatten().find_map(|branch| branch["$ref"].as_str()));
     match reference.and_then(|r| r.strip_prefix('#')).and_then(|pointer| root.pointer(pointer)) {
         Some(target) => target,
         None => at,

@@ -150,8 +150,7 @@ pub fn uses_raw(source: &str) -> bool {
     let context = Value::from_pairs(ROOTS.map(|root| (root, unknown(root, &seen))));
     let _ = env.render_str(source, context);
     // A branch not taken hides its filters from a dry run; the text itself decides then.
-    *used.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-        || source.split('|').skip(1).any(|rest| rest.trim_start().starts_with("raw"))
+    *used.lock().unwrap_or_else(std::sync::PoisonError::into_inner) || source.split('|').skip(1).any(|rest| rest.trim_start().starts_with("raw"))
 }
 
 /// A stand-in for what is not known yet: any attribute exists, and it prints its own path.
@@ -260,10 +259,7 @@ impl Scope<'_> {
                 let hint = if name == "result" {
                     "`result` is only known in `retry.until`; elsewhere use steps['NAME']".to_owned()
                 } else {
-                    nearest(name, ROOTS).map_or_else(
-                        || format!("known are {}", ROOTS.join(", ")),
-                        |near| format!("did you mean `{near}`?"),
-                    )
+                    nearest(name, ROOTS).map_or_else(|| format!("known are {}", ROOTS.join(", ")), |near| format!("did you mean `{near}`?"))
                 };
                 problem.hint(hint)
             })
@@ -297,9 +293,7 @@ impl Scope<'_> {
                         continue;
                     }
                 }
-                ["result", field, ..] if !FIELDS.contains(field) => {
-                    ("field of a result", *field, format!("known are {}", FIELDS.join(", ")))
-                }
+                ["result", field, ..] if !FIELDS.contains(field) => ("field of a result", *field, format!("known are {}", FIELDS.join(", "))),
                 _ => continue,
             };
             if named.insert(name.to_owned()) {

@@ -26,9 +26,7 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 8] = [
-        Self::Pending, Self::Approved, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled, Self::Rejected, Self::Expired,
-    ];
+    pub const ALL: [Self; 8] = [Self::Pending, Self::Approved, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled, Self::Rejected, Self::Expired];
 
     /// The phase's name.
     pub fn name(self) -> &'static str {
@@ -71,9 +69,10 @@ impl std::str::FromStr for Phase {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| {
-            format!("there is no run phase `{text}`; known are {}", Self::ALL.map(Self::name).join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|phase| phase.name() == text)
+            .ok_or_else(|| format!("there is no run phase `{text}`; known are {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 

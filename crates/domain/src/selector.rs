@@ -205,10 +205,7 @@ impl FromStr for Selector {
                 return Ok(Self(all));
             }
             if !parser.eat(",") {
-                return parser.fail(format!(
-                    "expected `,`, `=`, `!=`, `in (…)` or `notin (…)`, found `{}`",
-                    parser.rest().chars().next().unwrap_or(' ')
-                ));
+                return parser.fail(format!("expected `,`, `=`, `!=`, `in (…)` or `notin (…)`, found `{}`", parser.rest().chars().next().unwrap_or(' ')));
             }
         }
     }
@@ -242,24 +239,20 @@ impl utoipa::ToSchema for Selector {}
 pub fn check_key(key: &str) -> Result<(), String> {
     let parts: Vec<&str> = key.split('/').collect();
     let fine = parts.len() <= 2 && parts.iter().all(|part| is_word(part, 63) && !part.is_empty());
-    fine.then_some(()).ok_or_else(|| {
-        format!("`{key}` is not a label name; use letters, digits, `-`, `_` and `.`, at most 63, such as `role` or `team/role`")
-    })
+    fine.then_some(())
+        .ok_or_else(|| format!("`{key}` is not a label name; use letters, digits, `-`, `_` and `.`, at most 63, such as `role` or `team/role`"))
 }
 
 /// Checks a label value: empty, or at most 63 characters, beginning and ending with a letter or digit.
 pub fn check_value(value: &str) -> Result<(), String> {
-    is_word(value, 63).then_some(()).ok_or_else(|| {
-        format!("`{value}` is not a label value; use letters, digits, `-`, `_` and `.`, at most 63")
-    })
+    is_word(value, 63)
+        .then_some(())
+        .ok_or_else(|| format!("`{value}` is not a label value; use letters, digits, `-`, `_` and `.`, at most 63"))
 }
 
 fn is_word(text: &str, max: usize) -> bool {
     let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    text.len() <= max
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        && edge(text.chars().next())
-        && edge(text.chars().next_back())
+    text.len() <= max && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && edge(text.chars().next()) && edge(text.chars().next_back())
 }
 
 #[cfg(test)]
@@ -297,9 +290,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_column() {
-        for (query, column) in
-            [("role=web,", 10), ("=web", 1), ("role=", 6), ("zone in a", 9), ("zone in (a", 11), ("a b", 3), ("role=-x", 6), ("a,,b", 3)]
-        {
+        for (query, column) in [("role=web,", 10), ("=web", 1), ("role=", 6), ("zone in a", 9), ("zone in (a", 11), ("a b", 3), ("role=-x", 6), ("a,,b", 3)] {
             let error = query.parse::<Selector>().unwrap_err();
             assert_eq!(error.column, column, "{query}: {error}");
         }

@@ -9,8 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(u64);
 
-const UNITS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 const MAX_MS: u64 = 3650 * 86_400_000;
 
 impl Span {
@@ -55,9 +54,7 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!("`{text}` is not a length of time; write a number with a unit, such as 500ms, 5s, 2m30s, 24h or 7d")
-        };
+        let wrong = || format!("`{text}` is not a length of time; write a number with a unit, such as 500ms, 5s, 2m30s, 24h or 7d");
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(wrong());
@@ -112,9 +109,7 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for (text, ms) in
-            [("500ms", 500), ("5s", 5_000), ("2m30s", 150_000), ("24h", 86_400_000), ("7d", 604_800_000), ("0s", 0)]
-        {
+        for (text, ms) in [("500ms", 500), ("5s", 5_000), ("2m30s", 150_000), ("24h", 86_400_000), ("7d", 604_800_000), ("0s", 0)] {
             assert_eq!(text.parse::<Span>(), Ok(Span::millis(ms)), "{text}");
         }
         for text in ["", "5", "s", "5 s", "-1s", "5w", "1.5h", "99999999999999999999s", "4000d"] {

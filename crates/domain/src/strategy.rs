@@ -26,13 +26,7 @@ pub struct Strategy {
 
 impl Default for Strategy {
     fn default() -> Self {
-        Self {
-            kind: StrategyKind::AllAtOnce,
-            size: None,
-            max_failures: Amount::Count(0),
-            pause: Span::default(),
-            gate: Gate::None,
-        }
+        Self { kind: StrategyKind::AllAtOnce, size: None, max_failures: Amount::Count(0), pause: Span::default(), gate: Gate::None }
     }
 }
 
@@ -101,9 +95,7 @@ impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let wrong = || serde::de::Error::custom("expected a number such as 3, or a share such as \"10%\"");
         match serde_json::Value::deserialize(from)? {
-            serde_json::Value::Number(n) => {
-                n.as_u64().and_then(|n| u32::try_from(n).ok()).map(Self::Count).ok_or_else(wrong)
-            }
+            serde_json::Value::Number(n) => n.as_u64().and_then(|n| u32::try_from(n).ok()).map(Self::Count).ok_or_else(wrong),
             serde_json::Value::String(text) => {
                 let percent = text.strip_suffix('%').and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
                 if percent > 100 { Err(wrong()) } else { Ok(Self::Percent(percent)) }
@@ -146,7 +138,13 @@ impl Strategy {
         let size = self.size.map_or(1, |size| size.of(total)).max(1);
         match self.kind {
             StrategyKind::AllAtOnce => total.max(1),
-            StrategyKind::OneThenRest => if n == 0 { 1 } else { total.max(1) },
+            StrategyKind::OneThenRest => {
+                if n == 0 {
+                    1
+                } else {
+                    total.max(1)
+                }
+            }
             StrategyKind::Rolling => size,
             StrategyKind::Exponential => 2u32.checked_pow(n).and_then(|f| size.checked_mul(f)).unwrap_or(u32::MAX),
         }

@@ -33,8 +33,16 @@ pub enum Phase {
 impl Phase {
     /// Every phase.
     pub const ALL: [Self; 10] = [
-        Self::Waiting, Self::Assigned, Self::Started, Self::Succeeded, Self::Failed, Self::TimedOut, Self::Lost, Self::Refused,
-        Self::Skipped, Self::Cancelled,
+        Self::Waiting,
+        Self::Assigned,
+        Self::Started,
+        Self::Succeeded,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Lost,
+        Self::Refused,
+        Self::Skipped,
+        Self::Cancelled,
     ];
 
     /// The phase's name.
@@ -85,9 +93,10 @@ impl std::str::FromStr for Phase {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| {
-            format!("there is no task phase `{text}`; known are {}", Self::ALL.map(Self::name).join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|phase| phase.name() == text)
+            .ok_or_else(|| format!("there is no task phase `{text}`; known are {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 

@@ -216,9 +216,7 @@ impl TemplateSpec {
         if let Some(max) = self.targets.max
             && max < self.targets.min
         {
-            problems.push(
-                Problem::at("/spec/targets/max", format!("max {max} is less than min {}", self.targets.min)),
-            );
+            problems.push(Problem::at("/spec/targets/max", format!("max {max} is less than min {}", self.targets.min)));
         }
         self.check_approval(&mut problems);
         problems.extend(self.strategy.check().into_iter().map(|p| p.under("/spec/strategy")));
@@ -283,8 +281,10 @@ impl TemplateSpec {
             for (name, value) in &step.env {
                 let at = format!("{at}/env{}", crate::problem::segment(name));
                 if !is_variable(name) || name.starts_with("SYNOD_") {
-                    problems.push(Problem::at(&at, format!("`{name}` cannot be a variable of a step"))
-                        .hint("use letters, digits and `_`; names beginning with SYNOD_ are Synod's own"));
+                    problems.push(
+                        Problem::at(&at, format!("`{name}` cannot be a variable of a step"))
+                            .hint("use letters, digits and `_`; names beginning with SYNOD_ are Synod's own"),
+                    );
                 }
                 problems.extend(scope.check_text(value).into_iter().map(|p| p.under(&at)));
             }
@@ -303,9 +303,7 @@ impl TemplateSpec {
 }
 
 fn is_variable(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn is_account(name: &str) -> bool {

@@ -183,8 +183,13 @@ mod tests {
         let manifest = sample(&all);
         let (bytes, digest) = manifest.seal().unwrap();
         let approvals = ["bob", "carol"].map(|person| DeliveredApproval {
-            person: person.into(), decision: Decision::Approve, digest: digest.clone(), at: manifest.created_at,
-            comment: String::new(), rules: [0].into(), signature: None,
+            person: person.into(),
+            decision: Decision::Approve,
+            digest: digest.clone(),
+            at: manifest.created_at,
+            comment: String::new(),
+            rules: [0].into(),
+            signature: None,
         });
         let path = manifest::node_tree(&all).unwrap().path(2).unwrap();
         Case { bytes, digest, approvals: approvals.into(), inclusion: Inclusion { index: 2, size: 5, path }, node: all[2].clone(), now: manifest.created_at }
@@ -201,12 +206,23 @@ mod tests {
     fn accepts_what_was_agreed_and_nothing_else() {
         assert_eq!(judge(|_| {}), None);
         assert_eq!(judge(|c| c.bytes = String::from_utf8(c.bytes.clone()).unwrap().replace("true", "false").into_bytes()), Some("digest"));
-        assert_eq!(judge(|c| { c.bytes.push(b' '); c.digest = canonical::digest(&c.bytes); }), Some("malformed"));
+        assert_eq!(
+            judge(|c| {
+                c.bytes.push(b' ');
+                c.digest = canonical::digest(&c.bytes);
+            }),
+            Some("malformed")
+        );
         assert_eq!(judge(|c| c.node.id = "id-3".into()), Some("not-this-node"));
         assert_eq!(judge(|c| c.node.name = "db-1".into()), Some("not-this-node"));
         assert_eq!(judge(|c| c.inclusion.size = 6), Some("not-this-node"));
         assert_eq!(judge(|c| c.now = Timestamp(c.now.0 + 3 * 86_400_000)), Some("expired"));
-        assert_eq!(judge(|c| { c.approvals.pop(); }), Some("approvals"));
+        assert_eq!(
+            judge(|c| {
+                c.approvals.pop();
+            }),
+            Some("approvals")
+        );
         assert_eq!(judge(|c| c.approvals[1] = c.approvals[0].clone()), Some("approvals"));
         assert_eq!(judge(|c| c.approvals[1].person = "dave".into()), Some("approvals"));
         assert_eq!(judge(|c| c.approvals[1].digest = "sha256:11".into()), Some("approvals"));

@@ -91,7 +91,10 @@ impl ServerCertVerifier for PinnedCa {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let ca = chain.iter().find(|c| fingerprint(c.as_ref()) == self.fingerprint).ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+        let ca = chain
+            .iter()
+            .find(|c| fingerprint(c.as_ref()) == self.fingerprint)
+            .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
@@ -137,7 +140,14 @@ struct Peek {
 }
 
 impl ServerCertVerifier for Peek {
-    fn verify_server_cert(&self, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>], _: &ServerName<'_>, _: &[u8], _: UnixTime) -> Result<ServerCertVerified, Error> {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
         let authority = chain.last().unwrap_or(leaf);
         *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(fingerprint(authority.as_ref()));
         Err(Error::General("only looking".into()))

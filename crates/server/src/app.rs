@@ -121,9 +121,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let bell = Doorbell::new(&db, &id);
     let (reports, reports_in) = reports::queue();
     let (presence, presence_in) = presence::queue();
-    let app = Arc::new(App {
-        config, db, bell, clock, keys, authority, access, gateway: Gateway::default(), reports, presence, id, url, started_at: now,
-    });
+    let app = Arc::new(App { config, db, bell, clock, keys, authority, access, gateway: Gateway::default(), reports, presence, id, url, started_at: now });
     crate::ops::system::announce(&app).await?;
     let tls = listener::Tls::new(&app, address)?;
     let (stop, stopped) = watch::channel(false);

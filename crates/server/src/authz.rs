@@ -120,24 +120,27 @@ pub fn shipped() -> Result<PolicySet> {
 /// Adds the policies of a text under names of their own; what is wrong with them comes with line and column.
 pub fn add_policies(set: &mut PolicySet, name: &str, source: &str) -> Result<(), Vec<Problem>> {
     let parsed: PolicySet = source.parse().map_err(|errors: cedar_policy::ParseErrors| {
-        errors.iter().map(|error| {
-            let help = error.help().map(|help| help.to_string());
-            let label = error.labels().and_then(|mut labels| labels.next());
-            let mut problem = Problem::at("", error.to_string());
-            if let Some(label) = label {
-                let before = source.get(..label.offset()).unwrap_or(source);
-                let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
-                let column = u32::try_from(before.rsplit('\n').next().unwrap_or_default().chars().count() + 1).unwrap_or(u32::MAX);
-                problem = problem.place(line, column);
-                if let Some(text) = label.label() {
-                    problem = problem.hint(text.to_owned());
+        errors
+            .iter()
+            .map(|error| {
+                let help = error.help().map(|help| help.to_string());
+                let label = error.labels().and_then(|mut labels| labels.next());
+                let mut problem = Problem::at("", error.to_string());
+                if let Some(label) = label {
+                    let before = source.get(..label.offset()).unwrap_or(source);
+                    let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
+                    let column = u32::try_from(before.rsplit('\n').next().unwrap_or_default().chars().count() + 1).unwrap_or(u32::MAX);
+                    problem = problem.place(line, column);
+                    if let Some(text) = label.label() {
+                        problem = problem.hint(text.to_owned());
+                    }
                 }
-            }
-            match help {
-                Some(help) if problem.hint.is_none() => problem.hint(help),
-                _ => problem,
-            }
-        }).collect::<Vec<_>>()
+                match help {
+                    Some(help) if problem.hint.is_none() => problem.hint(help),
+                    _ => problem,
+                }
+            })
+            .collect::<Vec<_>>()
     })?;
     for (n, policy) in parsed.policies().enumerate() {
         check_actions(policy)?;
@@ -263,9 +266,9 @@ pub fn roles_for(action: Action) -> Vec<&'static str> {
     let mut roles: Vec<&'static str> = Role::ALL
         .into_iter()
         .filter(|role| {
-            role.includes().iter().any(|included| {
-                SHIPPED.split("@id(").any(|policy| policy.starts_with(&format!("\"role-{included}\"")) && policy.contains(&needle))
-            })
+            role.includes()
+                .iter()
+                .any(|included| SHIPPED.split("@id(").any(|policy| policy.starts_with(&format!("\"role-{included}\"")) && policy.contains(&needle)))
         })
         .map(Role::name)
         .collect();

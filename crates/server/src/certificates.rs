@@ -66,9 +66,11 @@ impl Authority {
         for name in names {
             params.subject_alt_names.push(match name.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(name.as_str().try_into().map_err(|_| {
-                    Error::new(code::INVALID_DOCUMENT, format!("`{name}` is neither a host name nor an address; check `url` and `names`"))
-                })?),
+                Err(_) => SanType::DnsName(
+                    name.as_str()
+                        .try_into()
+                        .map_err(|_| Error::new(code::INVALID_DOCUMENT, format!("`{name}` is neither a host name nor an address; check `url` and `names`")))?,
+                ),
             });
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -77,9 +79,8 @@ impl Authority {
 
     /// Issues a node's certificate for the public key of its request; nothing else of the request counts.
     pub fn issue_node(&self, csr_pem: &str, node_id: &str, now: Timestamp, lifetime: Span) -> Result<Issued> {
-        let csr = CertificateSigningRequestParams::from_pem(csr_pem).map_err(|e| {
-            Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/csrPem", format!("not a certificate request: {e}"))])
-        })?;
+        let csr = CertificateSigningRequestParams::from_pem(csr_pem)
+            .map_err(|e| Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/csrPem", format!("not a certificate request: {e}"))]))?;
         let mut params = params(node_id, now, lifetime)?;
         params.subject_alt_names = vec![SanType::URI(format!("{NODE_URI}{node_id}").try_into().map_err(Error::internal)?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

@@ -26,9 +26,7 @@ impl Keys {
         let mut tx = db.begin().await?;
         let sealed = meta::set_once(&mut tx, "session_key", &fernet.encrypt(Fernet::generate_key().as_bytes())).await?;
         tx.commit().await?;
-        let wrong = || {
-            broken(path, "the database was set up with another master key; give this server the file of the first one (`--master-key-file`)")
-        };
+        let wrong = || broken(path, "the database was set up with another master key; give this server the file of the first one (`--master-key-file`)");
         let session_key = fernet.decrypt(&sealed).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
         let sessions = Fernet::new(&session_key).ok_or_else(wrong)?;
         Ok(Self { master: fernet, sessions })

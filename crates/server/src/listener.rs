@@ -49,7 +49,8 @@ impl Tls {
         let agents = config(&chain, &key, Some(&app.authority.pem), &[agent::ALPN])?;
         let people = match (&app.config.certificate_file, &app.config.key_file) {
             (Some(certificate), Some(key)) => {
-                let read = |path: &std::path::Path| std::fs::read_to_string(path).map_err(|e| Error::new(code::INVALID_DOCUMENT, format!("{}: {e}", path.display())));
+                let read =
+                    |path: &std::path::Path| std::fs::read_to_string(path).map_err(|e| Error::new(code::INVALID_DOCUMENT, format!("{}: {e}", path.display())));
                 config(&read(certificate)?, &read(key)?, None, &[b"h2", b"http/1.1"])?
             }
             (None, None) => config(&chain, &key, None, &[b"h2", b"http/1.1"])?,
@@ -112,7 +113,13 @@ pub async fn serve(app: Arc<App>, socket: TcpListener, tls: Tls, mut stop: watch
     }
 }
 
-async fn connection(tcp: TcpStream, people: axum::Router, agents: axum::Router, tls: &Tls, mut stop: watch::Receiver<bool>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn connection(
+    tcp: TcpStream,
+    people: axum::Router,
+    agents: axum::Router,
+    tls: &Tls,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     tcp.set_nodelay(true)?;
     let handshake = async {
         let start = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;

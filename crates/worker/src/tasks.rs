@@ -61,16 +61,7 @@ struct Ready {
 
 impl<E: Executor> Tasks<E> {
     pub(crate) fn new(executor: Arc<E>, journal: Journal, identity: Arc<Mutex<Identity>>, options: SessionOptions) -> Self {
-        Self {
-            executor,
-            journal,
-            identity,
-            outbox: Outbox::default(),
-            options,
-            offset: AtomicI64::new(0),
-            table: Mutex::default(),
-            ended: Notify::new(),
-        }
+        Self { executor, journal, identity, outbox: Outbox::default(), options, offset: AtomicI64::new(0), table: Mutex::default(), ended: Notify::new() }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

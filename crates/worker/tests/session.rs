@@ -116,7 +116,9 @@ async fn results_survive_lost_streams_and_restarts() {
     let open = || Journal::open(&path, synod_worker::Clock::system()).unwrap();
     let agent = Agent::start(hub.identity(), open(), SessionOptions::default());
     let mut stream = hub.accept().await;
-    stream.assign(vec![hub.assignment("slow.0", json!({"fake": "output:10,slow:400ms"}), |_| {}), hub.assignment("hang.0", json!({"fake": "hang"}), |_| {})]).await;
+    stream
+        .assign(vec![hub.assignment("slow.0", json!({"fake": "output:10,slow:400ms"}), |_| {}), hub.assignment("hang.0", json!({"fake": "hang"}), |_| {})])
+        .await;
     stream.started("slow.0").await;
     // The stream breaks; the tasks run on.
     drop(stream);

@@ -147,7 +147,9 @@ impl<'a> Task<'a> {
         if let Some(when) = &step.when
             && !condition(when, &self.context).map_err(|why| Bad::Broken(format!("`when` cannot be decided: {why}")))?
         {
-            self.outcome.steps.push(StepOutcome { name: step.name.clone(), exit_code: None, attempts: 0, skipped: true, took_ms: 0, mismatches: Vec::new() });
+            self.outcome
+                .steps
+                .push(StepOutcome { name: step.name.clone(), exit_code: None, attempts: 0, skipped: true, took_ms: 0, mismatches: Vec::new() });
             self.context.steps.insert(step.name.clone(), StepResult { skipped: true, ..StepResult::default() });
             return Ok(());
         }

@@ -126,7 +126,8 @@ async fn output_keeps_stream_order_and_bytes() {
     assert_eq!(pieces[2..].iter().flat_map(|(_, b)| b.clone()).collect::<Vec<_>>(), b"thr\xc3\xa9e \xff");
     assert!(done.segments.windows(2).all(|pair| pair[0].at <= pair[1].at));
 
-    let (work, _sender, output) = work(json!({}), json!([{"name": "go", "run": "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done"}]), &[], 10_000);
+    let (work, _sender, output) =
+        work(json!({}), json!([{"name": "go", "run": "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done"}]), &[], 10_000);
     assert_eq!(execute(work, &config()).await.phase, Phase::Succeeded);
     let kept = output.finish();
     let text: Vec<u8> = kept.chunks.iter().flat_map(|c| &c.segments).flat_map(Segment::bytes).collect();
@@ -140,10 +141,33 @@ async fn the_environment_is_clean_and_inputs_arrive() {
     let done = done(json!({"service": "web; rm -rf /", "max-count": 5, "on": true, "list": [1]}), steps, &[]).await;
     let text = done.stdout();
     let names: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once('=')?.0)).filter(|name| *name != "_").collect();
-    let mut wanted = vec!["EXTRA", "HOME", "LANG", "LOGNAME", "PATH", "PWD", "SYNOD_INPUT_MAX_COUNT", "SYNOD_INPUT_ON", "SYNOD_INPUT_SERVICE", "SYNOD_NODE", "SYNOD_RUN", "SYNOD_TASK", "USER"];
+    let mut wanted = vec![
+        "EXTRA",
+        "HOME",
+        "LANG",
+        "LOGNAME",
+        "PATH",
+        "PWD",
+        "SYNOD_INPUT_MAX_COUNT",
+        "SYNOD_INPUT_ON",
+        "SYNOD_INPUT_SERVICE",
+        "SYNOD_NODE",
+        "SYNOD_RUN",
+        "SYNOD_TASK",
+        "USER",
+    ];
     wanted.retain(|name| names.contains(name) || *name != "PWD");
     assert_eq!(names, wanted, "{text}");
-    for line in ["EXTRA=web; rm -rf / & co", "SYNOD_INPUT_SERVICE=web; rm -rf /", "SYNOD_INPUT_MAX_COUNT=5", "SYNOD_INPUT_ON=true", "SYNOD_NODE=web-1", "SYNOD_TASK=r1.0", "LANG=C.UTF-8", "/"] {
+    for line in [
+        "EXTRA=web; rm -rf / & co",
+        "SYNOD_INPUT_SERVICE=web; rm -rf /",
+        "SYNOD_INPUT_MAX_COUNT=5",
+        "SYNOD_INPUT_ON=true",
+        "SYNOD_NODE=web-1",
+        "SYNOD_TASK=r1.0",
+        "LANG=C.UTF-8",
+        "/",
+    ] {
         assert!(text.lines().any(|other| other == line), "{line}: {text}");
     }
 }

@@ -214,10 +214,24 @@ pub async fn session(command: SessionCommand, app: &App<'_>) -> Result {
             if app.out.structured() {
                 return app.out.value(&page).map(|()| Exit::Ok);
             }
-            let mut table = Table::new(&[("ID", Show::Always), ("CURRENT", Show::Always), ("AGE", Show::Short), ("CREATED", Show::Wide), ("ENDS", Show::Always), ("CLIENT", Show::Always)]);
+            let mut table = Table::new(&[
+                ("ID", Show::Always),
+                ("CURRENT", Show::Always),
+                ("AGE", Show::Short),
+                ("CREATED", Show::Wide),
+                ("ENDS", Show::Always),
+                ("CLIENT", Show::Always),
+            ]);
             for one in &page.items {
                 let ends = if app.out.format() == Format::Table { when::age(one.expires_at) } else { one.expires_at.to_string() };
-                table.row(vec![(&one.id).into(), if one.current { "*" } else { "" }.into(), when::age(one.created_at).into(), one.created_at.into(), ends.into(), (&one.client).into()]);
+                table.row(vec![
+                    (&one.id).into(),
+                    if one.current { "*" } else { "" }.into(),
+                    when::age(one.created_at).into(),
+                    one.created_at.into(),
+                    ends.into(),
+                    (&one.client).into(),
+                ]);
             }
             table.print(app.out, "no sessions")?;
         }

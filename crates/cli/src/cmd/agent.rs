@@ -48,7 +48,9 @@ pub struct AgentArgs {
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
-    text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| format!("`{text}` is no label; write KEY=VALUE"))
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` is no label; write KEY=VALUE"))
 }
 
 #[derive(Serialize)]

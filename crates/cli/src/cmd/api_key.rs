@@ -51,14 +51,35 @@ pub async fn api_key(command: ApiKeyCommand, app: &App<'_>) -> Result {
         }
         ApiKeyCommand::List => {
             let page: listing::Found<ApiKey> = listing::pages(&client, &path, &Paging { all: true, limit: None }).await?;
-            page.print(app, |key| key.id.clone(), || {
-                let mut table = Table::new(&[("ID", Show::Always), ("USER", Show::Always), ("NAME", Show::Always), ("STATE", Show::Always), ("AGE", Show::Short), ("CREATED", Show::Wide), ("ENDS", Show::Wide)]);
-                for key in &page.items {
-                    let state = state(key.revoked_at, key.expires_at);
-                    table.row(vec![(&key.id).into(), (&key.user).into(), (&key.name).into(), state.into(), when::age(key.created_at).into(), key.created_at.into(), key.expires_at.into()]);
-                }
-                table
-            }, "no API keys")?;
+            page.print(
+                app,
+                |key| key.id.clone(),
+                || {
+                    let mut table = Table::new(&[
+                        ("ID", Show::Always),
+                        ("USER", Show::Always),
+                        ("NAME", Show::Always),
+                        ("STATE", Show::Always),
+                        ("AGE", Show::Short),
+                        ("CREATED", Show::Wide),
+                        ("ENDS", Show::Wide),
+                    ]);
+                    for key in &page.items {
+                        let state = state(key.revoked_at, key.expires_at);
+                        table.row(vec![
+                            (&key.id).into(),
+                            (&key.user).into(),
+                            (&key.name).into(),
+                            state.into(),
+                            when::age(key.created_at).into(),
+                            key.created_at.into(),
+                            key.expires_at.into(),
+                        ]);
+                    }
+                    table
+                },
+                "no API keys",
+            )?;
         }
         ApiKeyCommand::Revoke { id } => {
             client.delete(&format!("{path}/{}", escape(&id))).await?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use synod_protocol::http::object::{Action, ApplyRequest, ApplyResponse, Applied};
+use synod_protocol::http::object::{Action, Applied, ApplyRequest, ApplyResponse};
 
 use super::API;
 use crate::documents;

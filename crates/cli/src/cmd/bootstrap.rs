@@ -46,8 +46,7 @@ pub async fn bootstrap(args: BootstrapArgs, app: &App<'_>) -> Result {
     let password = if args.password_stdin { prompt::password(true, "")? } else { prompt::new_password("pass it with --password-stdin")? };
     let client = Client::new(address.clone(), &trust, None)?;
     let user: User = client.post(&format!("{API}/bootstrap"), &Bootstrap { name: args.user, password, token }).await?;
-    app.out.either(&user, || {
-        format!("{} is owner and administrator. Next:\n  synod login {address} --user {}\n  synod totp enrol", user.name, user.name)
-    })?;
+    app.out
+        .either(&user, || format!("{} is owner and administrator. Next:\n  synod login {address} --user {}\n  synod totp enrol", user.name, user.name))?;
     Ok(Exit::Ok)
 }

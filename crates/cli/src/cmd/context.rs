@@ -43,7 +43,14 @@ pub fn context(command: ContextCommand, app: &App<'_>) -> Result {
                 });
                 return app.out.value(&json!({"items": items.collect::<Vec<_>>()})).map(|()| Exit::Ok);
             }
-            let mut table = Table::new(&[("CURRENT", Show::Always), ("NAME", Show::Always), ("SERVER", Show::Always), ("USER", Show::Always), ("SESSION", Show::Always), ("AUTHORITY", Show::Wide)]);
+            let mut table = Table::new(&[
+                ("CURRENT", Show::Always),
+                ("NAME", Show::Always),
+                ("SERVER", Show::Always),
+                ("USER", Show::Always),
+                ("SESSION", Show::Always),
+                ("AUTHORITY", Show::Wide),
+            ]);
             for (name, login) in &all.contexts {
                 let session = match login.expires_at.filter(|_| login.token.is_some()) {
                     None => "signed out".to_owned(),
@@ -52,7 +59,14 @@ pub fn context(command: ContextCommand, app: &App<'_>) -> Result {
                 };
                 let mark = if all.current.as_ref() == Some(name) { "*" } else { "" };
                 let authority = login.ca_fingerprint.as_deref().unwrap_or("certificate");
-                table.row(vec![mark.into(), name.into(), (&login.server).into(), login.user.as_deref().unwrap_or_default().into(), session.into(), authority.into()]);
+                table.row(vec![
+                    mark.into(),
+                    name.into(),
+                    (&login.server).into(),
+                    login.user.as_deref().unwrap_or_default().into(),
+                    session.into(),
+                    authority.into(),
+                ]);
             }
             table.print(app.out, "no saved logins; begin with `synod login https://HOST:PORT`")?;
         }

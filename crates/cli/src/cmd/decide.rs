@@ -63,7 +63,8 @@ pub struct ProceedArgs {
 fn same_digest(run: &Run, given: Option<&str>) -> Result<()> {
     match given {
         Some(given) if given.trim_start_matches("sha256:") != run.digest.trim_start_matches("sha256:") => {
-            Err(Fault::new(Exit::Conflict, format!("the digest of the run is {}, not {given}", run.digest)).help("read the run again before you decide: `synod describe run`"))
+            Err(Fault::new(Exit::Conflict, format!("the digest of the run is {}, not {given}", run.digest))
+                .help("read the run again before you decide: `synod describe run`"))
         }
         _ => Ok(()),
     }
@@ -102,7 +103,11 @@ async fn decide(client: &synod_protocol::http::client::Client, run: &Run, decisi
 fn tell(run: &Run, words: &str, app: &App<'_>) -> Result {
     app.out.either(run, || {
         let missing: Vec<String> = run.rules.iter().filter(|rule| rule.missing > 0).map(|rule| format!("{} more: {}", rule.missing, rule.rule)).collect();
-        let missing = if missing.is_empty() || run.summary.phase != synod_domain::run::Phase::Pending { String::new() } else { format!("\nmissing: {}", missing.join("; ")) };
+        let missing = if missing.is_empty() || run.summary.phase != synod_domain::run::Phase::Pending {
+            String::new()
+        } else {
+            format!("\nmissing: {}", missing.join("; "))
+        };
         crate::output::clean_lines(&format!("{words}{missing}\nnext: {}", clean(&next(run))))
     })?;
     Ok(Exit::Ok)

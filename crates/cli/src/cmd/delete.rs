@@ -45,7 +45,9 @@ pub async fn delete(args: DeleteArgs, app: &App<'_>) -> Result {
                 }
                 Thing::Node => (format!("{API}/nodes/{}", escape(name)), format!("node {name}")),
                 Thing::Token => (format!("{API}/join-tokens/{}", escape(name)), format!("join token {name}")),
-                Thing::User => return Err(Fault::usage("users are never deleted, so that the record keeps its names").help("disable one: `synod user disable NAME`")),
+                Thing::User => {
+                    return Err(Fault::usage("users are never deleted, so that the record keeps its names").help("disable one: `synod user disable NAME`"));
+                }
                 Thing::Run => return Err(Fault::usage("runs are never deleted").help("cancel one: `synod cancel RUN`")),
                 Thing::Task | Thing::Event | Thing::All => return Err(Fault::usage(format!("{} cannot be deleted", thing.plural()))),
             });

@@ -41,7 +41,9 @@ pub async fn describe(args: DescribeArgs, app: &App<'_>) -> Result {
         Thing::Node => node(&client, name, app).await?,
         Thing::Task => task(&client, name, app).await?,
         Thing::User => user(&client, name, app).await?,
-        Thing::Token | Thing::Event | Thing::All => return Err(Fault::usage(format!("{} cannot be described; see `synod get {}`", args.thing.plural(), args.thing.plural()))),
+        Thing::Token | Thing::Event | Thing::All => {
+            return Err(Fault::usage(format!("{} cannot be described; see `synod get {}`", args.thing.plural(), args.thing.plural())));
+        }
     }
     Ok(Exit::Ok)
 }
@@ -68,7 +70,13 @@ async fn run(client: &Client, id: &str, app: &App<'_>) -> Result<()> {
 
 /// Tasks of a run that did not go well, the first twenty.
 pub async fn failed_tasks(client: &Client, run: &str) -> Result<Vec<Task>> {
-    let query = TaskQuery { run: Some(run.to_owned()), phase: Some("failed,timed_out,lost,refused".into()), sort: Some("node".into()), limit: Some(20), ..TaskQuery::default() };
+    let query = TaskQuery {
+        run: Some(run.to_owned()),
+        phase: Some("failed,timed_out,lost,refused".into()),
+        sort: Some("node".into()),
+        limit: Some(20),
+        ..TaskQuery::default()
+    };
     let page: Items<Task> = client.query(&format!("{API}/tasks"), &query).await?;
     Ok(page.items)
 }
@@ -108,9 +116,20 @@ async fn template(client: &Client, name: &str, app: &App<'_>) -> Result<()> {
         page.item("none: a request starts at once");
     }
     let may = |yes: bool| if yes { "may approve" } else { "may not approve" };
-    page.item(format!("the requester {}, the author {}; {} rejection(s) end it; it waits {}", may(spec.approval.requester_may_approve), may(spec.approval.author_may_approve), spec.approval.rejections, spec.approval.expires_after));
+    page.item(format!(
+        "the requester {}, the author {}; {} rejection(s) end it; it waits {}",
+        may(spec.approval.requester_may_approve),
+        may(spec.approval.author_may_approve),
+        spec.approval.rejections,
+        spec.approval.expires_after
+    ));
     if let Ok(strategy) = serde_json::to_value(&spec.strategy) {
-        let words: Vec<String> = strategy.as_object().into_iter().flatten().map(|(k, v)| format!("{k} {}", v.as_str().map_or_else(|| v.to_string(), str::to_owned))).collect();
+        let words: Vec<String> = strategy
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(k, v)| format!("{k} {}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
+            .collect();
         page.field("Strategy", words.join(", "));
     }
     page.field("Timeout", spec.timeout);
@@ -148,7 +167,9 @@ fn inputs(page: &mut Page<'_>, schema: &serde_json::Value) {
             let options: Vec<String> = options.iter().map(|o| o.as_str().map_or_else(|| o.to_string(), str::to_owned)).collect();
             words.push(format!("one of {}", options.join(", ")));
         }
-        for (key, what) in [("minimum", "at least"), ("maximum", "at most"), ("minLength", "characters at least"), ("pattern", "matching"), ("default", "default")] {
+        for (key, what) in
+            [("minimum", "at least"), ("maximum", "at most"), ("minLength", "characters at least"), ("pattern", "matching"), ("default", "default")]
+        {
             if !property[key].is_null() {
                 words.push(format!("{what} {}", property[key].as_str().map_or_else(|| property[key].to_string(), str::to_owned)));
             }
@@ -206,7 +227,13 @@ async fn node(client: &Client, name: &str, app: &App<'_>) -> Result<()> {
     {
         page.head("Last tasks:");
         for task in &tasks.items {
-            page.item(format!("{} {} {}{}", task.id, task.template, task.phase, if task.reason.is_empty() { String::new() } else { format!(": {}", task.reason) }));
+            page.item(format!(
+                "{} {} {}{}",
+                task.id,
+                task.template,
+                task.phase,
+                if task.reason.is_empty() { String::new() } else { format!(": {}", task.reason) }
+            ));
         }
     }
     page.print()

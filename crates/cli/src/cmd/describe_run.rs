@@ -8,7 +8,7 @@ use synod_domain::render::{preview, uses_raw};
 use synod_domain::run::Phase;
 use synod_domain::strategy::{Gate, StrategyKind};
 use synod_domain::template::Step;
-use synod_protocol::http::run::{Run, RuleStatus, RunPlan, TaskCounts};
+use synod_protocol::http::run::{RuleStatus, Run, RunPlan, TaskCounts};
 use synod_protocol::http::task::Task;
 
 use crate::exit::{Exit, Fault, Result};
@@ -21,7 +21,8 @@ pub fn verify(run: &Run, nodes: &[NodeEntry]) -> Result<()> {
     let (_, digest) = run.manifest.seal().map_err(|e| Fault::new(Exit::Internal, e.to_string()))?;
     let set = NodeSet::of(nodes).map_err(|e| Fault::new(Exit::Internal, e.to_string()))?;
     if digest != run.digest {
-        return Err(Fault::new(Exit::Denied, format!("the server shows a manifest with the digest {digest} and calls it {}", run.digest)).help("do not approve; tell whoever runs the server"));
+        return Err(Fault::new(Exit::Denied, format!("the server shows a manifest with the digest {digest} and calls it {}", run.digest))
+            .help("do not approve; tell whoever runs the server"));
     }
     if set != run.manifest.nodes {
         return Err(Fault::new(Exit::Denied, "the server shows other nodes than the manifest commits to").help("do not approve; tell whoever runs the server"));
@@ -149,7 +150,10 @@ pub fn plan(plan: &RunPlan, out: &Out) -> Result<()> {
 
 fn what(page: &mut Page<'_>, manifest: &Manifest, nodes: &[NodeEntry]) {
     page.field("Who", &manifest.requester);
-    page.field("What", format!("{}/{}, revision {} by {}", manifest.namespace, manifest.template.name, manifest.template.revision, manifest.template.author));
+    page.field(
+        "What",
+        format!("{}/{}, revision {} by {}", manifest.namespace, manifest.template.name, manifest.template.revision, manifest.template.author),
+    );
     let names: Vec<&str> = nodes.iter().take(12).map(|node| node.name.as_str()).collect();
     let more = nodes.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -170,7 +174,11 @@ fn inputs(manifest: &Manifest) -> String {
 /// The rollout in words.
 pub fn strategy(manifest: &Manifest) -> String {
     let strategy = &manifest.strategy;
-    let amount = |amount: Option<synod_domain::strategy::Amount>| amount.and_then(|a| serde_json::to_value(a).ok()).map_or_else(|| "1".to_owned(), |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+    let amount = |amount: Option<synod_domain::strategy::Amount>| {
+        amount
+            .and_then(|a| serde_json::to_value(a).ok())
+            .map_or_else(|| "1".to_owned(), |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+    };
     let mut words = match strategy.kind {
         StrategyKind::OneThenRest => "one node first, then the rest".to_owned(),
         StrategyKind::AllAtOnce => "all at once".to_owned(),
@@ -281,8 +289,16 @@ fn comparison(page: &mut Page<'_>, run: &Run) {
 /// Tasks by phase in words: `3 succeeded, 1 failed`.
 pub fn counts(tasks: &TaskCounts) -> String {
     let all = [
-        (tasks.waiting, "waiting"), (tasks.assigned, "assigned"), (tasks.started, "started"), (tasks.succeeded, "succeeded"), (tasks.failed, "failed"),
-        (tasks.timed_out, "timed out"), (tasks.lost, "lost"), (tasks.refused, "refused"), (tasks.skipped, "skipped"), (tasks.cancelled, "cancelled"),
+        (tasks.waiting, "waiting"),
+        (tasks.assigned, "assigned"),
+        (tasks.started, "started"),
+        (tasks.succeeded, "succeeded"),
+        (tasks.failed, "failed"),
+        (tasks.timed_out, "timed out"),
+        (tasks.lost, "lost"),
+        (tasks.refused, "refused"),
+        (tasks.skipped, "skipped"),
+        (tasks.cancelled, "cancelled"),
     ];
     let words: Vec<String> = all.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
@@ -355,7 +371,16 @@ pub(crate) mod tests {
         what(&mut page, &run.manifest, &nodes);
         steps(&mut page, &run.manifest);
         rules(&mut page, &run.rules);
-        for words in ["Who:          dave", "shop/restart, revision 3 by alice", "2 nodes: web-1, web-2", "stuck\\u{1b}[2J", "service=web token=(secret)", "restart web '⟨secret token⟩' on", "could: bob", "one node first"] {
+        for words in [
+            "Who:          dave",
+            "shop/restart, revision 3 by alice",
+            "2 nodes: web-1, web-2",
+            "stuck\\u{1b}[2J",
+            "service=web token=(secret)",
+            "restart web '⟨secret token⟩' on",
+            "could: bob",
+            "one node first",
+        ] {
             assert!(page.text.contains(words), "{words}: {}", page.text);
         }
         assert!(next(&run).contains("synod approve r1"));

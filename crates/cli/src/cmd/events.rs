@@ -117,18 +117,36 @@ fn line(event: &Event, app: &App<'_>) -> String {
 
 /// Shows events as a table.
 pub fn show(found: &Found<Event>, app: &App<'_>) -> Result {
-    found.print(app, |event| event.id.clone(), || {
-        let mut table = Table::new(&[
-            ("POSITION", Show::Wide), ("TIME", Show::Always), ("TYPE", Show::Always), ("SUBJECT", Show::Always), ("NAMESPACE", Show::Wide), ("RUN", Show::Wide), ("ACTOR", Show::Always), ("DETAILS", Show::Always),
-        ]);
-        for event in &found.items {
-            table.row(vec![
-                event.position.into(), event.time.into(), (&event.kind).into(), (&event.subject).into(), event.namespace.as_deref().unwrap_or_default().into(),
-                event.run.as_deref().unwrap_or_default().into(), (&event.actor).into(), details(&event.data).into(),
+    found.print(
+        app,
+        |event| event.id.clone(),
+        || {
+            let mut table = Table::new(&[
+                ("POSITION", Show::Wide),
+                ("TIME", Show::Always),
+                ("TYPE", Show::Always),
+                ("SUBJECT", Show::Always),
+                ("NAMESPACE", Show::Wide),
+                ("RUN", Show::Wide),
+                ("ACTOR", Show::Always),
+                ("DETAILS", Show::Always),
             ]);
-        }
-        table
-    }, "no events")?;
+            for event in &found.items {
+                table.row(vec![
+                    event.position.into(),
+                    event.time.into(),
+                    (&event.kind).into(),
+                    (&event.subject).into(),
+                    event.namespace.as_deref().unwrap_or_default().into(),
+                    event.run.as_deref().unwrap_or_default().into(),
+                    (&event.actor).into(),
+                    details(&event.data).into(),
+                ]);
+            }
+            table
+        },
+        "no events",
+    )?;
     Ok(Exit::Ok)
 }
 

@@ -31,7 +31,9 @@ pub fn explain(args: ExplainArgs, app: &App<'_>) -> Result {
         return table.print(app.out, "").map(|()| Exit::Ok);
     };
     let found = find(&wanted).ok_or_else(|| Fault::new(Exit::NotFound, format!("there is no code `{wanted}`")).help("`synod explain` lists them all"))?;
-    app.out.either(&value(found), || format!("{}\n\n{}\nHTTP status {}.", app.out.paint(Colour::Bold, &format!("{}: {}", found.id, found.title)), found.remedy, found.status))?;
+    app.out.either(&value(found), || {
+        format!("{}\n\n{}\nHTTP status {}.", app.out.paint(Colour::Bold, &format!("{}: {}", found.id, found.title)), found.remedy, found.status)
+    })?;
     Ok(Exit::Ok)
 }
 

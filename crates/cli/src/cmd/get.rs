@@ -96,13 +96,21 @@ pub async fn get(args: GetArgs, app: &App<'_>) -> Result {
         (Thing::Run, Some(name)) => one::<Run>(&client, "runs", name, app, |run, app| tables::runs(&Found { items: vec![run.summary], next: None }, app)).await,
         (Thing::Task, Some(name)) => one::<Task>(&client, "tasks", name, app, |task, app| tables::tasks(&Found { items: vec![task], next: None }, app)).await,
         (Thing::Node, Some(name)) => one::<Node>(&client, "nodes", name, app, |node, app| tables::nodes(&Found { items: vec![node], next: None }, app)).await,
-        (Thing::User, Some(name)) => one::<User>(&client, "users", name, app, |user, app| super::user::show(&Found { items: vec![user], next: None }, app)).await,
+        (Thing::User, Some(name)) => {
+            one::<User>(&client, "users", name, app, |user, app| super::user::show(&Found { items: vec![user], next: None }, app)).await
+        }
         (Thing::Token | Thing::Event, Some(_)) => Err(Fault::usage(format!("{} are listed, not fetched by name", args.thing.plural()))),
         (_, None) => args.list(&client, app).await,
     }
 }
 
-async fn one<T: serde::de::DeserializeOwned + serde::Serialize>(client: &Client, noun: &str, name: &str, app: &App<'_>, show: impl FnOnce(T, &App<'_>) -> Result) -> Result {
+async fn one<T: serde::de::DeserializeOwned + serde::Serialize>(
+    client: &Client,
+    noun: &str,
+    name: &str,
+    app: &App<'_>,
+    show: impl FnOnce(T, &App<'_>) -> Result,
+) -> Result {
     let found: T = client.get(&format!("{API}/{noun}/{}", escape(name))).await?;
     if app.out.structured() { app.out.value(&found).map(|()| Exit::Ok) } else { show(found, app) }
 }

@@ -32,16 +32,23 @@ pub async fn history(args: HistoryArgs, app: &App<'_>) -> Result {
         return app.out.text(&super::get::as_yaml(&list.items)?).map(|()| Exit::Ok);
     }
     let found = Found { items: list.items, next: None };
-    found.print(app, |d| d.metadata.revision.unwrap_or_default().to_string(), || {
-        let mut table = Table::new(&[("REVISION", Show::Always), ("AUTHOR", Show::Always), ("AGE", Show::Short), ("UPDATED", Show::Always)]);
-        for document in &found.items {
-            let meta = &document.metadata;
-            table.row(vec![
-                meta.revision.unwrap_or_default().into(), meta.author.as_deref().unwrap_or_default().into(),
-                meta.updated_at.map(when::age).unwrap_or_default().into(), meta.updated_at.map(|at| at.to_string()).unwrap_or_default().into(),
-            ]);
-        }
-        table
-    }, "no revisions")?;
+    found.print(
+        app,
+        |d| d.metadata.revision.unwrap_or_default().to_string(),
+        || {
+            let mut table = Table::new(&[("REVISION", Show::Always), ("AUTHOR", Show::Always), ("AGE", Show::Short), ("UPDATED", Show::Always)]);
+            for document in &found.items {
+                let meta = &document.metadata;
+                table.row(vec![
+                    meta.revision.unwrap_or_default().into(),
+                    meta.author.as_deref().unwrap_or_default().into(),
+                    meta.updated_at.map(when::age).unwrap_or_default().into(),
+                    meta.updated_at.map(|at| at.to_string()).unwrap_or_default().into(),
+                ]);
+            }
+            table
+        },
+        "no revisions",
+    )?;
     Ok(Exit::Ok)
 }

@@ -72,9 +72,7 @@ pub fn split<'a>(kind: Kind, name: &'a str, namespace: Option<&'a str>) -> Resul
         (Some((own, rest)), _) if namespace.is_none_or(|n| n == own) => Ok((Some(own), rest)),
         (Some((own, _)), _) => Err(Fault::usage(format!("`{name}` names the namespace {own}, and --namespace another"))),
         (None, KindScope::Global) => Ok((None, name)),
-        (None, KindScope::Namespaced) if namespace.is_none() => {
-            Err(Fault::usage(format!("say in which namespace: `-n NAMESPACE`, or NAMESPACE/{name}")))
-        }
+        (None, KindScope::Namespaced) if namespace.is_none() => Err(Fault::usage(format!("say in which namespace: `-n NAMESPACE`, or NAMESPACE/{name}"))),
         (None, _) => Ok((namespace, name)),
     }
 }

@@ -41,7 +41,11 @@ pub async fn login(args: LoginArgs, app: &App<'_>) -> Result {
     let address = address(url.ok_or_else(|| Fault::usage("say where to sign in: `synod login https://HOST:PORT`"))?)?;
     let trust = trust(&args, app, &all, &address).await?;
     let client = Client::new(address.clone(), &trust, None)?;
-    let user = match args.user.clone().or_else(|| again.filter(|login| args.url.is_none() && login.is_at(&address)).and_then(|login| login.user.clone())) {
+    let user = match args
+        .user
+        .clone()
+        .or_else(|| again.filter(|login| args.url.is_none() && login.is_at(&address)).and_then(|login| login.user.clone()))
+    {
         Some(user) => user,
         None if prompt::interactive() => prompt::ask("User:")?,
         None => return Err(Fault::usage("say who signs in: `--user NAME`")),
@@ -62,7 +66,8 @@ pub async fn login(args: LoginArgs, app: &App<'_>) -> Result {
         Trust::Fingerprint(fingerprint) => context.ca_fingerprint = Some(normal(&fingerprint)),
     }
     remember(&mut context, &session, when::now());
-    let shown = json!({"context": name, "server": context.server, "user": session.user, "expiresAt": session.expires_at, "caFingerprint": context.ca_fingerprint});
+    let shown =
+        json!({"context": name, "server": context.server, "user": session.user, "expiresAt": session.expires_at, "caFingerprint": context.ca_fingerprint});
     store.update(|all| {
         all.contexts.insert(name.clone(), context);
         all.current = Some(name.clone());

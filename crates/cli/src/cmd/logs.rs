@@ -166,7 +166,10 @@ mod tests {
     use synod_domain::task::Segment;
 
     fn chunk(node: &str, pieces: &[(&[u8], Stream, u64)]) -> OutputChunk {
-        let segments = pieces.iter().map(|(bytes, stream, dropped)| Segment { dropped_bytes: *dropped, ..Segment::new(0, *stream, Timestamp(0), bytes) }).collect();
+        let segments = pieces
+            .iter()
+            .map(|(bytes, stream, dropped)| Segment { dropped_bytes: *dropped, ..Segment::new(0, *stream, Timestamp(0), bytes) })
+            .collect();
         OutputChunk { id: 1, task: "r.0".into(), node: node.into(), chunk: 0, segments }
     }
 
@@ -179,7 +182,10 @@ mod tests {
         text.extend(printer.feed(&chunk("web-10", &[(b"x\n", Stream::Stdout, 0)])));
         text.extend(printer.feed(&chunk("web-1", &[(b"o\nthree", Stream::Stdout, 0), (b"\xff\n", Stream::Stdout, 9)])));
         text.extend(printer.finish());
-        assert_eq!(String::from_utf8_lossy(&text), "web-1  | one\nweb-1  | err\nweb-10 | x\nweb-1  | two\nweb-1  | three\nweb-1  | … 9 bytes dropped …\nweb-1  | \u{fffd}\n");
+        assert_eq!(
+            String::from_utf8_lossy(&text),
+            "web-1  | one\nweb-1  | err\nweb-10 | x\nweb-1  | two\nweb-1  | three\nweb-1  | … 9 bytes dropped …\nweb-1  | \u{fffd}\n"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The commands, one file a noun or verb.
 
 pub mod access;
-pub mod agent;
 pub mod account;
+pub mod agent;
 pub mod api_key;
 pub mod apply;
 pub mod backup;

@@ -142,7 +142,8 @@ pub async fn requested(client: &Client, run: &Run, wait: bool, follow: bool, app
 
 fn announce(run: &Run, app: &App<'_>) -> Result<()> {
     let summary = &run.summary;
-    app.out.line(&clean(&format!("run {} of {}/{} is {}: {}", summary.id, summary.namespace, summary.template, summary.phase, summary.title)))
+    app.out
+        .line(&clean(&format!("run {} of {}/{} is {}: {}", summary.id, summary.namespace, summary.template, summary.phase, summary.title)))
 }
 
 /// Asks for a secret input, or reads it from the standard input's first line.
@@ -187,7 +188,8 @@ struct InputsFile {
 
 impl InputsFile {
     fn read(path: &Path) -> Result<Self> {
-        let (name, text) = if path.as_os_str() == "-" { ("(standard input)".to_owned(), read_stdin()?) } else { (path.display().to_string(), read_file(path)?) };
+        let (name, text) =
+            if path.as_os_str() == "-" { ("(standard input)".to_owned(), read_stdin()?) } else { (path.display().to_string(), read_file(path)?) };
         let parsed = if path.extension().is_some_and(|e| e == "json") {
             parse_json(&name, &text)?
         } else {

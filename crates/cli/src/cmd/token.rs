@@ -69,14 +69,33 @@ pub async fn token(command: TokenCommand, app: &App<'_>) -> Result {
 
 /// Shows a page of join tokens.
 pub fn show(page: &listing::Found<JoinToken>, app: &App<'_>) -> Result {
-    page.print(app, |token| token.id.clone(), || {
-        let mut table = Table::new(&[("ID", Show::Always), ("LABELS", Show::Always), ("USES LEFT", Show::Always), ("STATE", Show::Always), ("BY", Show::Always), ("ENDS", Show::Wide)]);
-        for token in &page.items {
-            let state = state(token.revoked_at, token.expires_at);
-            table.row(vec![(&token.id).into(), label_words(&token.labels).into(), token.uses_left.into(), state.into(), (&token.created_by).into(), token.expires_at.into()]);
-        }
-        table
-    }, "no join tokens")?;
+    page.print(
+        app,
+        |token| token.id.clone(),
+        || {
+            let mut table = Table::new(&[
+                ("ID", Show::Always),
+                ("LABELS", Show::Always),
+                ("USES LEFT", Show::Always),
+                ("STATE", Show::Always),
+                ("BY", Show::Always),
+                ("ENDS", Show::Wide),
+            ]);
+            for token in &page.items {
+                let state = state(token.revoked_at, token.expires_at);
+                table.row(vec![
+                    (&token.id).into(),
+                    label_words(&token.labels).into(),
+                    token.uses_left.into(),
+                    state.into(),
+                    (&token.created_by).into(),
+                    token.expires_at.into(),
+                ]);
+            }
+            table
+        },
+        "no join tokens",
+    )?;
     Ok(Exit::Ok)
 }
 

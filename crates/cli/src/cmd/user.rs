@@ -94,20 +94,35 @@ async fn list(app: &App<'_>) -> Result {
 
 /// Shows a page of users.
 pub fn show(page: &listing::Found<User>, app: &App<'_>) -> Result {
-    page.print(app, |user| user.name.clone(), || {
-        let mut table = Table::new(&[
-            ("NAME", Show::Always), ("DISPLAY NAME", Show::Always), ("KIND", Show::Always), ("STATE", Show::Always),
-            ("SECOND FACTOR", Show::Always), ("AGE", Show::Short), ("CREATED", Show::Wide),
-        ]);
-        for user in &page.items {
-            let state = if user.enabled { Cell::coloured("enabled", Some(Colour::Green)) } else { Cell::coloured("disabled", Some(Colour::Red)) };
-            let kind = if user.service_account { "service account" } else { "person" };
-            table.row(vec![
-                (&user.name).into(), (&user.display_name).into(), kind.into(), state,
-                if user.totp_enrolled { "yes" } else { "no" }.into(), when::age(user.created_at).into(), user.created_at.into(),
+    page.print(
+        app,
+        |user| user.name.clone(),
+        || {
+            let mut table = Table::new(&[
+                ("NAME", Show::Always),
+                ("DISPLAY NAME", Show::Always),
+                ("KIND", Show::Always),
+                ("STATE", Show::Always),
+                ("SECOND FACTOR", Show::Always),
+                ("AGE", Show::Short),
+                ("CREATED", Show::Wide),
             ]);
-        }
-        table
-    }, "no users")?;
+            for user in &page.items {
+                let state = if user.enabled { Cell::coloured("enabled", Some(Colour::Green)) } else { Cell::coloured("disabled", Some(Colour::Red)) };
+                let kind = if user.service_account { "service account" } else { "person" };
+                table.row(vec![
+                    (&user.name).into(),
+                    (&user.display_name).into(),
+                    kind.into(),
+                    state,
+                    if user.totp_enrolled { "yes" } else { "no" }.into(),
+                    when::age(user.created_at).into(),
+                    user.created_at.into(),
+                ]);
+            }
+            table
+        },
+        "no users",
+    )?;
     Ok(Exit::Ok)
 }

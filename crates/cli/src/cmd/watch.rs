@@ -222,7 +222,9 @@ impl<'a> View<'a> {
         if ordinary && !self.bar.is_hidden() || is_end(event) {
             return Ok(());
         }
-        let at = jiff::Timestamp::from_millisecond(event.time.0).map(|at| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string()).unwrap_or_default();
+        let at = jiff::Timestamp::from_millisecond(event.time.0)
+            .map(|at| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string())
+            .unwrap_or_default();
         let line = format!("{} {}\n", self.app.out.paint(Colour::Dim, &at), words(event));
         self.write(line.as_bytes())
     }

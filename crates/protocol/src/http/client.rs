@@ -171,7 +171,13 @@ impl Client {
     }
 
     /// Sends a JSON body (or none) and reads a JSON answer.
-    pub async fn call<B: Serialize + ?Sized, T: DeserializeOwned>(&self, method: Method, path: &str, headers: &[(&'static str, &str)], body: Option<&B>) -> Result<T> {
+    pub async fn call<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: Option<&B>,
+    ) -> Result<T> {
         let bytes = match body {
             None => Bytes::new(),
             Some(body) => serde_json::to_vec(body).map_err(|e| ClientError::Answer(e.to_string()))?.into(),
@@ -245,7 +251,12 @@ pub async fn accept(answer: Response<Incoming>) -> Result<Response<Incoming>> {
 
 /// Reads a whole body.
 pub async fn collect(answer: Response<Incoming>) -> Result<Bytes> {
-    answer.into_body().collect().await.map(http_body_util::Collected::to_bytes).map_err(|e| ClientError::Transport(format!("the answer broke off: {e}")))
+    answer
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|e| ClientError::Transport(format!("the answer broke off: {e}")))
 }
 
 /// Appends the fields of a struct to a path; absent ones are left out.

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use synod_domain::Timestamp;
 use synod_domain::approval::Decision;
 use synod_domain::manifest::{Manifest, NodeEntry};
 use synod_domain::run::Phase;
 use synod_domain::selector::Selector;
 use synod_domain::task;
-use synod_domain::Timestamp;
 
 /// `POST /api/v1/runs`
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]

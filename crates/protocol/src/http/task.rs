@@ -1,8 +1,8 @@
 //! Tasks: history and output.
 
 use serde::{Deserialize, Serialize};
-use synod_domain::task::{Phase, Segment, StepOutcome};
 use synod_domain::Timestamp;
+use synod_domain::task::{Phase, Segment, StepOutcome};
 
 /// A run's part for one node.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]

@@ -11,9 +11,7 @@ use synod_domain::error::{Kind, code};
 use synod_domain::task::{Outcome, Phase};
 use synod_domain::{Error, Result};
 use synod_protocol::agent::agent_server::{Agent, AgentServer};
-use synod_protocol::agent::{
-    AgentMessage, Certificate, Goodbye, Hello, MAX_MESSAGE_BYTES, ServerMessage, Welcome, agent_message, server_message, split_task,
-};
+use synod_protocol::agent::{AgentMessage, Certificate, Goodbye, Hello, MAX_MESSAGE_BYTES, ServerMessage, Welcome, agent_message, server_message, split_task};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 

@@ -9,7 +9,6 @@ use super::extract::Params;
 use crate::ctx::Ctx;
 use crate::ops::access;
 
-
 /// Whether the caller may.
 #[utoipa::path(
     get, path = "/api/v1/access/can-i", tag = "access", operation_id = "can_i",

@@ -19,7 +19,6 @@ use crate::app::App;
 use crate::ctx::Ctx;
 use crate::ops::auth;
 
-
 /// Begins a session.
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "auth", operation_id = "login",

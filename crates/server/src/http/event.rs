@@ -20,7 +20,6 @@ use super::extract::Params;
 use crate::ctx::Ctx;
 use crate::ops::event;
 
-
 /// Lists events; with `follow`, sends them as they come (server-sent events, resumed by `Last-Event-ID`).
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "events", operation_id = "event_list",

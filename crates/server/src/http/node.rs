@@ -15,7 +15,6 @@ use crate::app::App;
 use crate::ctx::Ctx;
 use crate::ops::node;
 
-
 /// Lists nodes.
 #[utoipa::path(
     get, path = "/api/v1/nodes", tag = "nodes", operation_id = "node_list",

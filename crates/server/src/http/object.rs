@@ -18,7 +18,6 @@ fn kind(name: &str) -> Result<Kind> {
     name.parse().map_err(|e: String| Error::new(code::NOT_FOUND, e))
 }
 
-
 /// Applies documents: all of them, or none.
 #[utoipa::path(
     post, path = "/api/v1/apply", tag = "objects", operation_id = "apply",
@@ -59,7 +58,12 @@ pub async fn object_get(ctx: Ctx, Path((of, name)): Path<(String, String)>, Para
     responses((status = 204, description = "Done"), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn object_delete(ctx: Ctx, Path((of, name)): Path<(String, String)>, Params(query): Params<ObjectQuery>, headers: HeaderMap) -> ApiResult<StatusCode> {
+pub async fn object_delete(
+    ctx: Ctx,
+    Path((of, name)): Path<(String, String)>,
+    Params(query): Params<ObjectQuery>,
+    headers: HeaderMap,
+) -> ApiResult<StatusCode> {
     let if_match = match headers.get(header::IF_MATCH) {
         None => None,
         Some(value) => {

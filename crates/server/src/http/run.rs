@@ -18,7 +18,12 @@ use crate::ops::{approval, run};
 
 fn key(headers: &HeaderMap) -> synod_domain::Result<Option<&str>> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    value.to_str().ok().filter(|v| (8..=128).contains(&v.len())).map(Some).ok_or_else(|| Error::new(code::UNKNOWN_PARAMETER, "an idempotency key has 8 to 128 visible characters"))
+    value
+        .to_str()
+        .ok()
+        .filter(|v| (8..=128).contains(&v.len()))
+        .map(Some)
+        .ok_or_else(|| Error::new(code::UNKNOWN_PARAMETER, "an idempotency key has 8 to 128 visible characters"))
 }
 
 fn requested(requested: Requested) -> Response {
@@ -27,7 +32,6 @@ fn requested(requested: Requested) -> Response {
         Requested::Plan(plan) => Json(plan).into_response(),
     }
 }
-
 
 /// Asks for a run; with `dryRun`, tells what it would be (a RunPlan).
 #[utoipa::path(

@@ -16,7 +16,6 @@ use crate::app::App;
 use crate::ctx::Ctx;
 use crate::ops::system;
 
-
 /// What is known of the installation.
 #[utoipa::path(
     get, path = "/api/v1/server", tag = "system", operation_id = "server_info",

@@ -27,7 +27,6 @@ const EXPORT: u32 = 10_000;
 /// So many chunks of output are read at once.
 const CHUNKS: u32 = 200;
 
-
 /// Lists tasks: filtered, sorted, paged, as JSON or CSV.
 #[utoipa::path(
     get, path = "/api/v1/tasks", tag = "tasks", operation_id = "task_list",
@@ -53,9 +52,19 @@ fn csv(tasks: &[Task]) -> String {
     for task in tasks {
         let time = |t: Option<synod_domain::Timestamp>| t.map(|t| t.to_string()).unwrap_or_default();
         let fields = [
-            task.id.clone(), task.run.clone(), task.index.to_string(), task.namespace.clone(), task.template.clone(), task.node.clone(), task.phase.to_string(),
-            task.batch.map(|b| b.to_string()).unwrap_or_default(), time(task.assigned_at), time(task.started_at), time(task.finished_at),
-            task.exit_code.map(|c| c.to_string()).unwrap_or_default(), task.reason.clone(),
+            task.id.clone(),
+            task.run.clone(),
+            task.index.to_string(),
+            task.namespace.clone(),
+            task.template.clone(),
+            task.node.clone(),
+            task.phase.to_string(),
+            task.batch.map(|b| b.to_string()).unwrap_or_default(),
+            time(task.assigned_at),
+            time(task.started_at),
+            time(task.finished_at),
+            task.exit_code.map(|c| c.to_string()).unwrap_or_default(),
+            task.reason.clone(),
         ];
         text.push_str(&fields.map(|field| quote(&field)).join(","));
         text.push_str("\r\n");

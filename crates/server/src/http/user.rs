@@ -15,7 +15,6 @@ use crate::app::App;
 use crate::ctx::Ctx;
 use crate::ops::user;
 
-
 /// Makes the first administrator, once.
 #[utoipa::path(
     post, path = "/api/v1/bootstrap", tag = "users", operation_id = "bootstrap",

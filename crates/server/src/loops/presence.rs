@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use synod_db::doorbell::Topic;
-use synod_db::node::{self, Connected, Seen};
 use synod_db::event;
+use synod_db::node::{self, Connected, Seen};
 use synod_domain::Result;
 use synod_domain::event::{NewEvent, types};
 use tokio::sync::{mpsc, watch};
@@ -79,7 +79,14 @@ async fn write(app: &Arc<App>, notes: &[Note]) -> Result<()> {
     let mut seen: HashMap<&str, Seen> = HashMap::new();
     let mut events = Vec::new();
     let mut note_event = |kind: &'static str, node: &str| {
-        events.push(NewEvent { kind, subject: format!("node/{node}"), namespace: None, run: None, actor: format!("node:{node}"), data: json!({"server": app.id}) });
+        events.push(NewEvent {
+            kind,
+            subject: format!("node/{node}"),
+            namespace: None,
+            run: None,
+            actor: format!("node:{node}"),
+            data: json!({"server": app.id}),
+        });
     };
     for note in notes {
         match note {

@@ -144,7 +144,11 @@ async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
         let mut add_output = |output: &[(u32, String)]| {
             has_output |= !output.is_empty();
             work.output.extend(output.iter().map(|(chunk, segments)| NewOutput {
-                run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), chunk: *chunk, segments: segments.clone(),
+                run_id: report.run.clone(),
+                idx: report.idx,
+                node_id: report.node.clone(),
+                chunk: *chunk,
+                segments: segments.clone(),
             }));
         };
         match &report.body {
@@ -188,12 +192,8 @@ fn dedupe(work: &mut crate::ops::task::Reported) {
 }
 
 fn ended(report: &Report, outcome: &Outcome) -> Result<Ended> {
-    let detail = Detail {
-        steps: outcome.steps.clone(),
-        warnings: outcome.warnings.clone(),
-        truncated: outcome.truncated,
-        output_digest: outcome.output_digest.clone(),
-    };
+    let detail =
+        Detail { steps: outcome.steps.clone(), warnings: outcome.warnings.clone(), truncated: outcome.truncated, output_digest: outcome.output_digest.clone() };
     Ok(Ended {
         run_id: report.run.clone(),
         idx: report.idx,

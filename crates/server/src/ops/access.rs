@@ -10,7 +10,8 @@ use crate::ctx::Ctx;
 fn question(query: &AccessQuery) -> Result<(Action, Resource)> {
     let action = Action::parse(&query.action).ok_or_else(|| {
         let near = nearest(&query.action, Action::ALL.iter().map(|a| a.name()));
-        let hint = near.map_or_else(|| format!("known are {}", Action::ALL.iter().map(|a| a.name()).collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
+        let hint = near
+            .map_or_else(|| format!("known are {}", Action::ALL.iter().map(|a| a.name()).collect::<Vec<_>>().join(", ")), |n| format!("did you mean `{n}`?"));
         Error::new(code::UNKNOWN_PARAMETER, format!("there is no action `{}`; {hint}", query.action))
     })?;
     let resource = match (&query.namespace, &query.template) {

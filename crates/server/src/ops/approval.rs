@@ -49,11 +49,18 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
         return Err(match excluded {
             Excluded::Requester => Error::new(code::OWN_REQUEST, format!("{} asked for run {id} and may not decide on it", ctx.caller.user)),
             Excluded::Author => Error::new(code::AUTHOR_EXCLUDED, format!("{} wrote this revision of the template and may not decide on it", ctx.caller.user)),
-            Excluded::NoRule => Error::new(code::NOT_AN_APPROVER, format!("the decision of {} would not count; run {id} asks for {}", ctx.caller.user, rules.join(" and "))),
+            Excluded::NoRule => {
+                Error::new(code::NOT_AN_APPROVER, format!("the decision of {} would not count; run {id} asks for {}", ctx.caller.user, rules.join(" and ")))
+            }
         });
     }
     let decision = approval::Approval {
-        person: ctx.caller.user.clone(), decision: request.decision, digest: request.digest.clone(), comment: request.comment.clone(), at: ctx.now, signature: None,
+        person: ctx.caller.user.clone(),
+        decision: request.decision,
+        digest: request.digest.clone(),
+        comment: request.comment.clone(),
+        at: ctx.now,
+        signature: None,
     };
     if !approval::insert(&mut tx, &id, &decision).await? {
         return Err(Error::new(code::ALREADY_VOTED, format!("{} has decided on run {id} already", ctx.caller.user)));
@@ -69,7 +76,7 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     work.settle(&mut tx).await?;
     run::update(&mut tx, &row).await?;
     event::append(&mut tx, &events, ctx.now).await?;
-    let shown = super::run::view(&ctx, &mut tx, row).await?;
+    let shown = super::run_view::view(&ctx, &mut tx, row).await?;
     tx.commit().await?;
     effects.carry_out(&ctx.app);
     Ok(shown)

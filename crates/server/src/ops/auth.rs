@@ -151,7 +151,11 @@ pub async fn logout(ctx: &Ctx) -> Result<()> {
 pub async fn session_list(ctx: &Ctx) -> Result<Page<Session>> {
     let rows = session::of_user(&mut ctx.app.db.reader().await?, &ctx.caller.user, ctx.now).await?;
     let view = |row: Row| Session {
-        current: ctx.caller.session.as_deref() == Some(&row.id), id: row.id, created_at: row.created_at, expires_at: row.expires_at, client: row.client,
+        current: ctx.caller.session.as_deref() == Some(&row.id),
+        id: row.id,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        client: row.client,
     };
     Ok(Page { items: rows.into_iter().map(view).collect(), next: None })
 }
@@ -197,7 +201,12 @@ async fn take_code(app: &App, tx: &mut synod_db::Tx, user: &User, digits: &str, 
 }
 
 fn totp(user: &str, secret: Vec<u8>) -> Result<totp_rs::Totp> {
-    totp_rs::Builder::new().with_secret(secret).with_account_name(user).with_issuer(Some("Synod")).build().map_err(|e| Error::internal(e.to_string()))
+    totp_rs::Builder::new()
+        .with_secret(secret)
+        .with_account_name(user)
+        .with_issuer(Some("Synod"))
+        .build()
+        .map_err(|e| Error::internal(e.to_string()))
 }
 
 async fn me(ctx: &Ctx, tx: &mut synod_db::Tx) -> Result<User> {
@@ -303,13 +312,23 @@ pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey) -> Result<CreatedApi
     }
     let key = password::random_secret("synod_key");
     let row = KeyRow {
-        id: password::short_id(ctx.now), hash: password::secret_hash(&key), user: owner.clone(), name: request.name.clone(), created_at: ctx.now,
-        expires_at: ctx.now.after(lifetime), revoked_at: None,
+        id: password::short_id(ctx.now),
+        hash: password::secret_hash(&key),
+        user: owner.clone(),
+        name: request.name.clone(),
+        created_at: ctx.now,
+        expires_at: ctx.now.after(lifetime),
+        revoked_at: None,
     };
     let mut tx = ctx.app.db.begin().await?;
     session::insert_key(&mut tx, &row).await?;
     let made = NewEvent {
-        kind: types::API_KEY_CREATED, subject: format!("api-key/{}", row.id), namespace: None, run: None, actor: ctx.actor(), data: json!({"user": owner, "name": row.name}),
+        kind: types::API_KEY_CREATED,
+        subject: format!("api-key/{}", row.id),
+        namespace: None,
+        run: None,
+        actor: ctx.actor(),
+        data: json!({"user": owner, "name": row.name}),
     };
     record(&ctx.app, tx, &[made], ctx.now).await?;
     Ok(CreatedApiKey { key, info: key_view(row) })
@@ -335,6 +354,13 @@ pub async fn api_key_revoke(ctx: &Ctx, id: &str) -> Result<()> {
         ctx.require(Action::UserWrite, &Resource::system())?;
     }
     session::revoke_key(&mut tx, id, ctx.now).await?;
-    let gone = NewEvent { kind: types::API_KEY_REVOKED, subject: format!("api-key/{id}"), namespace: None, run: None, actor: ctx.actor(), data: json!({"user": row.user}) };
+    let gone = NewEvent {
+        kind: types::API_KEY_REVOKED,
+        subject: format!("api-key/{id}"),
+        namespace: None,
+        run: None,
+        actor: ctx.actor(),
+        data: json!({"user": row.user}),
+    };
     record(&ctx.app, tx, &[gone], ctx.now).await
 }

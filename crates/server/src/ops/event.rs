@@ -22,7 +22,12 @@ pub async fn filter(ctx: &Ctx, query: &EventQuery) -> Result<Filter> {
     };
     let after = match query.cursor.as_deref() {
         None => query.after,
-        Some(cursor) => Some(cursor.strip_prefix('e').and_then(|n| n.parse().ok()).ok_or_else(|| Error::new(code::INVALID_CURSOR, "this is no cursor of an event listing"))?),
+        Some(cursor) => Some(
+            cursor
+                .strip_prefix('e')
+                .and_then(|n| n.parse().ok())
+                .ok_or_else(|| Error::new(code::INVALID_CURSOR, "this is no cursor of an event listing"))?,
+        ),
     };
     let all = ctx.may(Action::EventReadAll, &Resource::system());
     let namespaces = if run.is_some() { None } else { ctx.scope(Action::EventRead, query.namespace.as_deref())? };

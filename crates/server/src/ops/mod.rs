@@ -8,6 +8,7 @@ pub mod node;
 pub mod object;
 pub mod rollout;
 pub mod run;
+pub mod run_view;
 pub mod system;
 pub mod task;
 pub mod user;

@@ -21,8 +21,16 @@ use crate::password;
 
 fn view(row: Row) -> Node {
     Node {
-        id: row.id, name: row.name, labels: row.labels, facts: row.facts, connected: row.server.is_some(), server: row.server, version: row.version, joined_at: row.joined_at,
-        last_seen_at: row.last_seen_at, certificate_expires_at: row.certificate_expires_at,
+        id: row.id,
+        name: row.name,
+        labels: row.labels,
+        facts: row.facts,
+        connected: row.server.is_some(),
+        server: row.server,
+        version: row.version,
+        joined_at: row.joined_at,
+        last_seen_at: row.last_seen_at,
+        certificate_expires_at: row.certificate_expires_at,
     }
 }
 
@@ -40,7 +48,12 @@ async fn record(app: &Arc<App>, mut tx: Tx, what: NewEvent) -> Result<()> {
 /// Lists nodes by name.
 pub async fn node_list(ctx: &Ctx, query: &NodeQuery) -> Result<Page<Node>> {
     ctx.require(Action::NodeRead, &Resource::system()).or_else(|refused| if sees_nodes(ctx) { Ok(()) } else { Err(refused) })?;
-    let selector: Selector = query.selector.as_deref().unwrap_or_default().parse().map_err(|e: synod_domain::selector::SelectorError| Error::new(code::INVALID_SELECTOR, e.to_string()))?;
+    let selector: Selector = query
+        .selector
+        .as_deref()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|e: synod_domain::selector::SelectorError| Error::new(code::INVALID_SELECTOR, e.to_string()))?;
     let limit = query.limit.unwrap_or(100).clamp(1, 500) as usize;
     let rows = node::list(&mut ctx.app.db.reader().await?).await?;
     let after = query.cursor.as_deref().unwrap_or_default();
@@ -122,13 +135,23 @@ pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken) -> Result<Crea
     }
     let token = password::random_secret("synod_join");
     let row = TokenRow {
-        id: password::short_id(ctx.now), hash: password::secret_hash(&token), labels: request.labels.clone(), uses_left: request.uses,
-        expires_at: ctx.now.after(request.expires_in), created_by: ctx.caller.user.clone(), created_at: ctx.now, revoked_at: None,
+        id: password::short_id(ctx.now),
+        hash: password::secret_hash(&token),
+        labels: request.labels.clone(),
+        uses_left: request.uses,
+        expires_at: ctx.now.after(request.expires_in),
+        created_by: ctx.caller.user.clone(),
+        created_at: ctx.now,
+        revoked_at: None,
     };
     let mut tx = ctx.app.db.begin().await?;
     node::insert_token(&mut tx, &row).await?;
     let made = NewEvent {
-        kind: types::JOIN_TOKEN_CREATED, subject: format!("join-token/{}", row.id), namespace: None, run: None, actor: ctx.actor(),
+        kind: types::JOIN_TOKEN_CREATED,
+        subject: format!("join-token/{}", row.id),
+        namespace: None,
+        run: None,
+        actor: ctx.actor(),
         data: json!({"labels": row.labels, "uses": row.uses_left, "expiresAt": row.expires_at}),
     };
     record(&ctx.app, tx, made).await?;
@@ -149,7 +172,8 @@ pub async fn join_token_revoke(ctx: &Ctx, id: &str) -> Result<()> {
     if !node::revoke_token(&mut tx, id, ctx.now).await? {
         return Err(Error::not_found("join token in force", id));
     }
-    let gone = NewEvent { kind: types::JOIN_TOKEN_REVOKED, subject: format!("join-token/{id}"), namespace: None, run: None, actor: ctx.actor(), data: json!({}) };
+    let gone =
+        NewEvent { kind: types::JOIN_TOKEN_REVOKED, subject: format!("join-token/{id}"), namespace: None, run: None, actor: ctx.actor(), data: json!({}) };
     record(&ctx.app, tx, gone).await
 }
 
@@ -162,23 +186,35 @@ pub async fn enrol(app: &Arc<App>, request: &EnrolRequest) -> Result<EnrolRespon
     }
     let problem = |at: &str, message: String| Error::problems(code::INVALID_DOCUMENT, vec![Problem::at(at, message)]);
     check_name(&request.name).map_err(|message| problem("/name", message))?;
-    request.age_recipient.parse::<age::x25519::Recipient>().map_err(|e| problem("/ageRecipient", format!("not an age recipient: {e}")))?;
+    request
+        .age_recipient
+        .parse::<age::x25519::Recipient>()
+        .map_err(|e| problem("/ageRecipient", format!("not an age recipient: {e}")))?;
     if !request.facts.is_object() || request.facts.to_string().len() > 64 * 1024 {
         return Err(problem("/facts", "facts are an object of at most 64 KiB".into()));
     }
     let node_id = format!("n{}", hex::encode(rand::random::<[u8; 10]>()));
     let issued = app.authority.issue_node(&request.csr_pem, &node_id, now, app.config.security.agent_certificate_for)?;
     let mut tx = app.db.begin().await?;
-    let token = node::use_token(&mut tx, &password::secret_hash(&request.token), now).await?.ok_or_else(|| {
-        Error::new(code::JOIN_TOKEN_INVALID, "the join token is wrong, expired, revoked or used up")
-    })?;
+    let token = node::use_token(&mut tx, &password::secret_hash(&request.token), now)
+        .await?
+        .ok_or_else(|| Error::new(code::JOIN_TOKEN_INVALID, "the join token is wrong, expired, revoked or used up"))?;
     if let Some((key, _)) = request.labels.iter().find(|(key, value)| token.labels.get(*key) != Some(value)) {
         return Err(Error::new(code::LABEL_NOT_GRANTED, format!("the join token does not grant the label `{key}={}`", request.labels[key])));
     }
     let facts = serde_json::from_str(&request.facts.to_string().replace("\\u0000", "")).map_err(Error::internal)?;
     let row = Row {
-        id: node_id.clone(), name: request.name.clone(), labels: token.labels.clone(), facts, version: request.version.clone(), age_recipient: request.age_recipient.clone(),
-        certificate_serial: issued.serial, certificate_expires_at: issued.expires_at, joined_at: now, last_seen_at: None, server: None,
+        id: node_id.clone(),
+        name: request.name.clone(),
+        labels: token.labels.clone(),
+        facts,
+        version: request.version.clone(),
+        age_recipient: request.age_recipient.clone(),
+        certificate_serial: issued.serial,
+        certificate_expires_at: issued.expires_at,
+        joined_at: now,
+        last_seen_at: None,
+        server: None,
     };
     if !node::insert(&mut tx, &row).await? {
         return Err(Error::new(code::NODE_EXISTS, format!("a node named {} exists already", request.name)));

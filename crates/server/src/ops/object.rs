@@ -107,9 +107,8 @@ async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, events: &mut Vec<NewEvent>) -
     }
     if let Spec::Policy(policy) = &new.spec {
         let mut probe = authz::shipped()?;
-        authz::add_policies(&mut probe, &new.name, &policy.cedar).map_err(|problems| {
-            Error::problems(code::INVALID_DOCUMENT, problems.into_iter().map(|p| p.under("/spec/cedar")).collect())
-        })?;
+        authz::add_policies(&mut probe, &new.name, &policy.cedar)
+            .map_err(|problems| Error::problems(code::INVALID_DOCUMENT, problems.into_iter().map(|p| p.under("/spec/cedar")).collect()))?;
     }
     let old = object::lock(tx, new.kind, new.namespace.as_deref(), &new.name).await?;
     let digest = new.digest()?;
@@ -122,8 +121,16 @@ async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, events: &mut Vec<NewEvent>) -
     let revision = old.as_ref().map_or(1, |old| old.revision + 1);
     let did = if live.is_some() { Did::Updated } else { Did::Created };
     let stored = Stored {
-        kind: new.kind, namespace: new.namespace.clone(), name: new.name.clone(), revision, labels: new.labels.clone(), spec: new.normal.clone(), digest: digest.clone(),
-        author: ctx.caller.user.clone(), updated_at: ctx.now, deleted: false,
+        kind: new.kind,
+        namespace: new.namespace.clone(),
+        name: new.name.clone(),
+        revision,
+        labels: new.labels.clone(),
+        spec: new.normal.clone(),
+        digest: digest.clone(),
+        author: ctx.caller.user.clone(),
+        updated_at: ctx.now,
+        deleted: false,
     };
     object::put(tx, &stored).await?;
     events.push(object_event(types::OBJECT_APPLIED, ctx, &stored));
@@ -217,7 +224,12 @@ fn check_references(access: &Access, object: &Object) -> Vec<Problem> {
 
 /// Lists things of a kind that the caller may see.
 pub async fn object_list(ctx: &Ctx, kind: Kind, query: &ObjectQuery) -> Result<Vec<Document>> {
-    let selector: Selector = query.selector.as_deref().unwrap_or_default().parse().map_err(|e: synod_domain::selector::SelectorError| Error::new(code::INVALID_SELECTOR, e.to_string()))?;
+    let selector: Selector = query
+        .selector
+        .as_deref()
+        .unwrap_or_default()
+        .parse()
+        .map_err(|e: synod_domain::selector::SelectorError| Error::new(code::INVALID_SELECTOR, e.to_string()))?;
     if let Some(namespace) = query.namespace.as_deref().filter(|n| *n != "-") {
         ctx.require(action(kind, false), &resource(Some(namespace)))?;
     }
@@ -299,7 +311,14 @@ pub async fn object_delete(ctx: &Ctx, kind: Kind, name: &str, query: &ObjectQuer
     {
         return Err(Error::new(code::IN_USE, format!("namespace {name} is not empty: it holds {kind} {inside}")));
     }
-    let gone = Stored { revision: old.revision + 1, spec: Value::Object(serde_json::Map::new()), author: ctx.caller.user.clone(), updated_at: ctx.now, deleted: true, ..old };
+    let gone = Stored {
+        revision: old.revision + 1,
+        spec: Value::Object(serde_json::Map::new()),
+        author: ctx.caller.user.clone(),
+        updated_at: ctx.now,
+        deleted: true,
+        ..old
+    };
     object::put(&mut tx, &gone).await?;
     event::append(&mut tx, &[object_event(types::OBJECT_DELETED, ctx, &gone)], ctx.now).await?;
     if kind.is_access() {

@@ -166,7 +166,11 @@ impl Work<'_> {
                 if tally.active == 0 {
                     let by = self.run.cancelled_by.clone().unwrap_or_default();
                     self.enter(Phase::Cancelled, format!("cancelled by {by}"))?;
-                    self.record(types::RUN_CANCELLED, "system", json!({"by": by, "succeeded": tally.succeeded, "cancelled": tally.cancelled, "failed": tally.failed}));
+                    self.record(
+                        types::RUN_CANCELLED,
+                        "system",
+                        json!({"by": by, "succeeded": tally.succeeded, "cancelled": tally.cancelled, "failed": tally.failed}),
+                    );
                     run::forget_secrets(tx, &self.run.id).await?;
                 }
                 return Ok(());

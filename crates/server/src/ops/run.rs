@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use synod_db::object::Stored;
 use synod_db::run::{Filter, Run as Row, RunNode};
-use synod_db::{Query, approval, event, node, object, run, task};
-use synod_domain::approval::{assignment, rules_for};
+use synod_db::{Query, event, node, object, run, task};
+use synod_domain::approval::rules_for;
 use synod_domain::error::code;
 use synod_domain::event::types;
 use synod_domain::manifest::{self, Manifest, NodeEntry, NodeSet, SealedSecret, TemplateRef, secret_commitment};
@@ -16,16 +16,15 @@ use synod_domain::object::{Kind, Spec, typed};
 use synod_domain::run::Phase;
 use synod_domain::selector::Selector;
 use synod_domain::template::TemplateSpec;
-use synod_domain::{Error, Problem, Result, Span, Timestamp, inputs, problem, render, run as runs};
+use synod_domain::{Error, Problem, Result, Span, Timestamp, inputs, problem, run as runs};
 use synod_protocol::http::Page;
-use synod_protocol::http::run::{
-    CancelRequest, Comparison, ReplayRequest, RuleStatus, Run, RunPlan, RunQuery, RunRequest, RunSummary, StepPreview, TaskCounts,
-};
+use synod_protocol::http::run::{CancelRequest, ReplayRequest, Run, RunPlan, RunQuery, RunRequest, RunSummary};
 
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
 use crate::ops::rollout::{self, Work, run_event};
+use crate::ops::run_view::{preview, rule_statuses, summary, view};
 
 /// A run asked for, or what it would be.
 pub enum Requested {
@@ -77,16 +76,43 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
         .iter()
         .zip(sealed)
         .enumerate()
-        .map(|(n, (entry, sealed_secrets))| RunNode { idx: u32::try_from(n).unwrap_or(u32::MAX), node_id: entry.id.clone(), node_name: entry.name.clone(), sealed_secrets })
+        .map(|(n, (entry, sealed_secrets))| RunNode {
+            idx: u32::try_from(n).unwrap_or(u32::MAX),
+            node_id: entry.id.clone(),
+            node_name: entry.name.clone(),
+            sealed_secrets,
+        })
         .collect();
     let m = &draft.manifest;
     let mut row = Row {
-        id: m.run.clone(), namespace: m.namespace.clone(), template: m.template.name.clone(), revision: m.template.revision, title: draft.template.title.clone(),
-        requester: m.requester.clone(), author: m.template.author.clone(), reason: m.reason.clone(), phase: Phase::Pending, digest,
-        manifest: String::from_utf8(bytes).map_err(Error::internal)?, node_count: m.nodes.count, created_at: m.created_at, approve_by: m.approve_by,
-        not_before: m.not_before, started_at: None, finished_at: None, message: String::new(), batches: 0, batch_ended_at: None, gates_opened: 0,
-        at_gate: false, cancelling: false, cancelled_by: None, wake_at: Some(m.approve_by), replay_of: replay_of.map(|r| r.id.clone()),
-        idempotency_key: key.map(str::to_owned), idempotency_hash: key.map(|_| request_hash.clone()),
+        id: m.run.clone(),
+        namespace: m.namespace.clone(),
+        template: m.template.name.clone(),
+        revision: m.template.revision,
+        title: draft.template.title.clone(),
+        requester: m.requester.clone(),
+        author: m.template.author.clone(),
+        reason: m.reason.clone(),
+        phase: Phase::Pending,
+        digest,
+        manifest: String::from_utf8(bytes).map_err(Error::internal)?,
+        node_count: m.nodes.count,
+        created_at: m.created_at,
+        approve_by: m.approve_by,
+        not_before: m.not_before,
+        started_at: None,
+        finished_at: None,
+        message: String::new(),
+        batches: 0,
+        batch_ended_at: None,
+        gates_opened: 0,
+        at_gate: false,
+        cancelling: false,
+        cancelled_by: None,
+        wake_at: Some(m.approve_by),
+        replay_of: replay_of.map(|r| r.id.clone()),
+        idempotency_key: key.map(str::to_owned),
+        idempotency_hash: key.map(|_| request_hash.clone()),
     };
     drop(reader);
     let mut tx = ctx.app.db.begin().await?;
@@ -121,12 +147,15 @@ async fn again(ctx: &Ctx, db: &mut impl Query, known: Row, request_hash: &str) -
 
 async fn load_template(db: &mut impl Query, request: &RunRequest) -> Result<Stored> {
     let (namespace, name) = (Some(request.namespace.as_str()), request.template.as_str());
-    let newest = object::get(db, Kind::Template, namespace, name).await?.ok_or_else(|| {
-        Error::not_found("template", format!("{}/{name}", request.namespace))
-    })?;
+    let newest = object::get(db, Kind::Template, namespace, name)
+        .await?
+        .ok_or_else(|| Error::not_found("template", format!("{}/{name}", request.namespace)))?;
     // Whether it may be requested at all is said by the newest revision, whatever revision is asked for.
     if newest.spec["enabled"] == Value::Bool(false) {
-        return Err(Error::new(code::TEMPLATE_DISABLED, format!("template {}/{name} is disabled since revision {}, by {}", request.namespace, newest.revision, newest.author)));
+        return Err(Error::new(
+            code::TEMPLATE_DISABLED,
+            format!("template {}/{name} is disabled since revision {}, by {}", request.namespace, newest.revision, newest.author),
+        ));
     }
     match request.revision.filter(|r| *r != newest.revision) {
         None => Ok(newest),
@@ -166,7 +195,10 @@ fn draft(ctx: &Ctx, request: &RunRequest, stored: &Stored, candidates: Vec<synod
     let people = ctx.access.approvers(&request.namespace, &request.template, ctx.now);
     if !synod_domain::approval::meetable(&template.approval, &ctx.caller.user, &stored.author, &people) {
         let rules: Vec<String> = template.approval.rules.iter().map(ToString::to_string).collect();
-        return Err(Error::new(code::UNMEETABLE, format!("as things stand nobody could approve this: it takes {}, by distinct people other than those excluded", rules.join(" and "))));
+        return Err(Error::new(
+            code::UNMEETABLE,
+            format!("as things stand nobody could approve this: it takes {}, by distinct people other than those excluded", rules.join(" and ")),
+        ));
     }
     let secrets: BTreeMap<String, SealedSecret> = accepted
         .secrets
@@ -236,9 +268,10 @@ fn seal_secrets(secrets: &BTreeMap<String, SealedSecret>, nodes: &[NodeEntry], r
     nodes
         .iter()
         .map(|entry| {
-            let recipient: age::x25519::Recipient = recipients.get(&entry.id).and_then(|text| text.parse().ok()).ok_or_else(|| {
-                Error::new(code::NO_NODES, format!("node {} has no key to seal secrets to; enrol it again", entry.name))
-            })?;
+            let recipient: age::x25519::Recipient = recipients
+                .get(&entry.id)
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| Error::new(code::NO_NODES, format!("node {} has no key to seal secrets to; enrol it again", entry.name)))?;
             let sealed = age::encrypt(&recipient, &plain).map_err(|e| Error::internal(e.to_string()))?;
             Ok(Some(base64::engine::general_purpose::STANDARD.encode(sealed)))
         })
@@ -249,43 +282,6 @@ fn plan(ctx: &Ctx, draft: Draft) -> RunPlan {
     let batches = draft.manifest.strategy.batches(draft.manifest.nodes.count);
     let approvers = rule_statuses(ctx, &draft.manifest, &BTreeMap::new());
     RunPlan { preview: preview(&draft.manifest), nodes: draft.entries, kept_out: draft.chosen.kept_out, batches, approvers, manifest: draft.manifest }
-}
-
-fn preview(manifest: &Manifest) -> Vec<StepPreview> {
-    let mut known = Value::Object(manifest.inputs.clone());
-    for name in manifest.secrets.keys() {
-        known[name] = json!("⟨secret⟩");
-    }
-    manifest
-        .steps
-        .iter()
-        .map(|step| {
-            let source = step.run.as_deref().unwrap_or_default();
-            StepPreview { name: step.name.clone(), script: render::preview(source, &known), raw: render::uses_raw(source) }
-        })
-        .collect()
-}
-
-/// Each rule, who fills it, who still could. `filled` maps persons to the rule they were matched to.
-fn rule_statuses(ctx: &Ctx, manifest: &Manifest, filled: &BTreeMap<String, usize>) -> Vec<RuleStatus> {
-    let people = ctx.access.approvers(&manifest.namespace, &manifest.template.name, ctx.now);
-    manifest
-        .approval
-        .rules
-        .iter()
-        .enumerate()
-        .map(|(n, rule)| {
-            let filled_by: Vec<String> = filled.iter().filter(|(_, r)| **r == n).map(|(p, _)| p.clone()).collect();
-            let candidates = people
-                .iter()
-                .filter(|p| !filled.contains_key(&p.name))
-                .filter(|p| rules_for(&manifest.approval, &manifest.requester, &manifest.template.author, p).is_ok_and(|rules| rules.contains(&n)))
-                .map(|p| p.name.clone())
-                .collect();
-            let missing = rule.count.saturating_sub(u32::try_from(filled_by.len()).unwrap_or(u32::MAX));
-            RuleStatus { rule: rule.to_string(), count: rule.count, filled_by, missing, candidates }
-        })
-        .collect()
 }
 
 /// The run whose id is this or begins so.
@@ -299,109 +295,6 @@ pub async fn resolve(db: &mut impl Query, id: &str) -> Result<Row> {
         [one] => run::get(db, one).await?.ok_or_else(|| Error::not_found("run", id)),
         [] => Err(Error::not_found("run", id)),
         _ => Err(Error::new(code::AMBIGUOUS, format!("more than one run begins with `{id}`"))),
-    }
-}
-
-/// A run in listings.
-pub fn summary(r: &Row) -> RunSummary {
-    RunSummary {
-        id: r.id.clone(), namespace: r.namespace.clone(), template: r.template.clone(), revision: r.revision, title: r.title.clone(), requester: r.requester.clone(),
-        reason: r.reason.clone(), phase: r.phase, node_count: r.node_count, created_at: r.created_at, approve_by: r.approve_by, not_before: r.not_before,
-        started_at: r.started_at, finished_at: r.finished_at, message: r.message.clone(),
-    }
-}
-
-/// A run with everything a person needs to decide or to follow it.
-pub async fn view(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
-    let manifest = rollout::manifest(&row)?;
-    let decisions = approval::list(db, &row.id).await?;
-    let mut votes = Vec::new();
-    let mut approvals = Vec::new();
-    for decision in decisions {
-        let standing = ctx.access.standing(&decision.person, &row.namespace, &row.template, ctx.now);
-        let rules = rules_for(&manifest.approval, &row.requester, &row.author, &standing).unwrap_or_default();
-        approvals.push(synod_protocol::http::run::Approval {
-            person: decision.person.clone(), decision: decision.decision, digest: decision.digest.clone(), comment: decision.comment, at: decision.at,
-            counts: !rules.is_empty() && decision.digest == row.digest,
-        });
-        votes.push(synod_domain::approval::Vote { person: decision.person, decision: decision.decision, rules });
-    }
-    let filled: BTreeMap<String, usize> = assignment(&manifest.approval, &votes).into_iter().map(|(rule, person)| (person, rule)).collect();
-    let awaits_me = row.phase == Phase::Pending && !approvals.iter().any(|a| a.person == ctx.caller.user) && {
-        let me = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
-        rules_for(&manifest.approval, &row.requester, &row.author, &me).is_ok()
-    };
-    let mut counts = TaskCounts::default();
-    if row.started_at.is_some() {
-        for (phase, n, _) in task::counts(db, &row.id).await? {
-            counts.add(phase, n);
-        }
-    }
-    let comparison = compare(db, &row, &manifest).await?;
-    Ok(Run {
-        summary: summary(&row),
-        digest: row.digest.clone(),
-        preview: preview(&manifest),
-        rules: if row.phase == Phase::Pending || !filled.is_empty() { rule_statuses(ctx, &manifest, &filled) } else { Vec::new() },
-        approvals,
-        tasks: counts,
-        batch: row.batches,
-        batches: manifest.strategy.batches(row.node_count),
-        at_gate: row.at_gate,
-        cancelling: row.cancelling,
-        awaits_me,
-        comparison,
-        manifest,
-    })
-}
-
-async fn compare(db: &mut impl Query, row: &Row, manifest: &Manifest) -> Result<Option<Comparison>> {
-    let earlier = match &row.replay_of {
-        Some(id) => run::get(db, id).await?,
-        None => run::previous(db, &row.namespace, &row.template, row.created_at).await?,
-    };
-    let Some(earlier) = earlier else { return Ok(None) };
-    let mut counts = TaskCounts::default();
-    for (phase, n, _) in task::counts(db, &earlier.id).await? {
-        counts.add(phase, n);
-    }
-    let before = serde_json::to_value(rollout::manifest(&earlier)?).map_err(Error::internal)?;
-    let after = serde_json::to_value(manifest).map_err(Error::internal)?;
-    let mut differences = Vec::new();
-    // What differs in every run says nothing.
-    const OWN: [&str; 7] = ["run", "createdAt", "approveBy", "expiresAt", "notBefore", "nonce", "reason"];
-    differ(&before, &after, "", &mut |path, old, new| {
-        let top = path.split('.').next().unwrap_or_default();
-        if !OWN.contains(&top) && path != "template.digest" && !path.starts_with("secrets.") {
-            differences.push(format!("{path}: {old} → {new}"));
-        }
-    });
-    Ok(Some(Comparison {
-        run: earlier.id.clone(), replay: row.replay_of.is_some(), phase: earlier.phase, tasks: counts, finished_at: earlier.finished_at, differences,
-    }))
-}
-
-fn differ(old: &Value, new: &Value, path: &str, found: &mut impl FnMut(&str, &str, &str)) {
-    match (old, new) {
-        (Value::Object(a), Value::Object(b)) => {
-            let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
-            names.sort();
-            names.dedup();
-            for name in names {
-                let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                differ(a.get(name).unwrap_or(&Value::Null), b.get(name).unwrap_or(&Value::Null), &inner, found);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            for (n, (x, y)) in a.iter().zip(b).enumerate() {
-                differ(x, y, &format!("{path}[{n}]"), found);
-            }
-        }
-        (a, b) if a != b => {
-            let word = |v: &Value| if v.is_null() { "nothing".to_owned() } else { v.to_string() };
-            found(path, &word(a), &word(b));
-        }
-        _ => {}
     }
 }
 
@@ -424,14 +317,24 @@ pub async fn run_nodes(ctx: &Ctx, id: &str) -> Result<Vec<NodeEntry>> {
 /// Lists runs, newest first.
 pub async fn run_list(ctx: &Ctx, query: &RunQuery) -> Result<Page<RunSummary>> {
     let wrong = |e: String| Error::new(code::UNKNOWN_PARAMETER, e);
-    let mut phases = query.phase.as_deref().unwrap_or_default().split(',').filter(|p| !p.is_empty()).map(|p| p.trim().parse().map_err(wrong)).collect::<Result<Vec<Phase>>>()?;
+    let mut phases = query
+        .phase
+        .as_deref()
+        .unwrap_or_default()
+        .split(',')
+        .filter(|p| !p.is_empty())
+        .map(|p| p.trim().parse().map_err(wrong))
+        .collect::<Result<Vec<Phase>>>()?;
     if query.awaiting_me {
         phases = vec![Phase::Pending];
     }
     let before = match query.cursor.as_deref() {
         None => None,
         Some(cursor) => Some(
-            cursor.split_once('.').and_then(|(at, id)| Some((Timestamp(at.parse().ok()?), id.to_owned()))).ok_or_else(|| Error::new(code::INVALID_CURSOR, "this is no cursor of a run listing"))?,
+            cursor
+                .split_once('.')
+                .and_then(|(at, id)| Some((Timestamp(at.parse().ok()?), id.to_owned())))
+                .ok_or_else(|| Error::new(code::INVALID_CURSOR, "this is no cursor of a run listing"))?,
         ),
     };
     let limit = query.limit.unwrap_or(50).clamp(1, 500);

@@ -31,7 +31,12 @@ pub async fn announce(app: &Arc<App>) -> Result<()> {
     member::prune(&mut tx, since).await?;
     synod_db::node::forget_dead_servers(&mut tx, since).await?;
     let joined = NewEvent {
-        kind: types::SERVER_JOINED, subject: format!("server/{}", app.id), namespace: None, run: None, actor: "system".into(), data: json!({"url": app.url, "version": env!("CARGO_PKG_VERSION")}),
+        kind: types::SERVER_JOINED,
+        subject: format!("server/{}", app.id),
+        namespace: None,
+        run: None,
+        actor: "system".into(),
+        data: json!({"url": app.url, "version": env!("CARGO_PKG_VERSION")}),
     };
     event::append(&mut tx, &[joined], now).await?;
     let token = if user::count(&mut tx).await? == 0 {
@@ -84,7 +89,8 @@ pub async fn info(ctx: &Ctx) -> Result<ServerInfo> {
     ctx.require(Action::ServerRead, &Resource::system())?;
     let mut reader = ctx.app.db.reader().await?;
     let members = member::alive(&mut reader, alive_since(ctx.now)).await?;
-    let view = |m: member::Member| Member { id: m.id, url: m.url, version: m.version, started_at: m.started_at, heartbeat_at: m.heartbeat_at, agents: m.agents };
+    let view =
+        |m: member::Member| Member { id: m.id, url: m.url, version: m.version, started_at: m.started_at, heartbeat_at: m.heartbeat_at, agents: m.agents };
     Ok(ServerInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         database: ctx.app.db.dialect().name().to_owned(),

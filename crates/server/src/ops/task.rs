@@ -119,8 +119,16 @@ pub async fn give_up(app: &Arc<App>, overdue: Vec<(String, u32, String, Phase)>,
             (_, false) => (Phase::Lost, "the node began and was not heard of again in time"),
         };
         reported.ended.push(Ended {
-            run_id, idx, node_id, phase: end.name().to_owned(), started_at: None, finished_at: now.0, exit_code: None, reason: reason.to_owned(),
-            check_failed: 0, detail: GIVEN_UP.to_owned(),
+            run_id,
+            idx,
+            node_id,
+            phase: end.name().to_owned(),
+            started_at: None,
+            finished_at: now.0,
+            exit_code: None,
+            reason: reason.to_owned(),
+            check_failed: 0,
+            detail: GIVEN_UP.to_owned(),
         });
     }
     record(app, reported, now).await
@@ -151,7 +159,14 @@ fn view(task: synod_db::task::Task) -> Task {
 /// Lists tasks; at most `most` a page.
 pub async fn task_list(ctx: &Ctx, query: &TaskQuery, most: u32) -> Result<Page<Task>> {
     let wrong = |e: String| Error::new(code::UNKNOWN_PARAMETER, e);
-    let phases = query.phase.as_deref().unwrap_or_default().split(',').filter(|p| !p.is_empty()).map(|p| p.trim().parse().map_err(wrong)).collect::<Result<Vec<Phase>>>()?;
+    let phases = query
+        .phase
+        .as_deref()
+        .unwrap_or_default()
+        .split(',')
+        .filter(|p| !p.is_empty())
+        .map(|p| p.trim().parse().map_err(wrong))
+        .collect::<Result<Vec<Phase>>>()?;
     let sort = match query.sort.as_deref() {
         None if query.run.is_some() => Sort::Rollout,
         None | Some("-created") => Sort::Newest,
@@ -163,7 +178,10 @@ pub async fn task_list(ctx: &Ctx, query: &TaskQuery, most: u32) -> Result<Page<T
     };
     let offset: u32 = match query.cursor.as_deref() {
         None => 0,
-        Some(cursor) => cursor.strip_prefix('t').and_then(|n| n.parse().ok()).ok_or_else(|| Error::new(code::INVALID_CURSOR, "this is no cursor of a task listing"))?,
+        Some(cursor) => cursor
+            .strip_prefix('t')
+            .and_then(|n| n.parse().ok())
+            .ok_or_else(|| Error::new(code::INVALID_CURSOR, "this is no cursor of a task listing"))?,
     };
     let limit = query.limit.unwrap_or(50).clamp(1, most);
     let mut reader = ctx.app.db.reader().await?;

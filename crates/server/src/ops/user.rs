@@ -21,7 +21,12 @@ use crate::password;
 
 fn view(row: user::User) -> User {
     User {
-        name: row.name, display_name: row.display_name, service_account: row.service_account, enabled: row.enabled, totp_enrolled: row.totp_confirmed, created_at: row.created_at,
+        name: row.name,
+        display_name: row.display_name,
+        service_account: row.service_account,
+        enabled: row.enabled,
+        totp_enrolled: row.totp_confirmed,
+        created_at: row.created_at,
     }
 }
 
@@ -50,14 +55,23 @@ pub async fn user_create(ctx: &Ctx, request: NewUser) -> Result<User> {
     ctx.require_fresh()?;
     check_name(&request.name).map_err(|message| Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/name", message)]))?;
     let password_hash = match (request.password, request.service_account) {
-        (Some(_), true) => return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/password", "a service account has no password; make it an API key")])),
+        (Some(_), true) => {
+            return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/password", "a service account has no password; make it an API key")]));
+        }
         (None, false) => return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/password", "a person needs a first password")])),
         (Some(password), false) => Some(password::hash(password).await?),
         (None, true) => None,
     };
     let row = user::User {
-        name: request.name, display_name: request.display_name, service_account: request.service_account, enabled: true, password_hash, totp_sealed: None,
-        totp_confirmed: false, totp_last_step: 0, created_at: ctx.now,
+        name: request.name,
+        display_name: request.display_name,
+        service_account: request.service_account,
+        enabled: true,
+        password_hash,
+        totp_sealed: None,
+        totp_confirmed: false,
+        totp_last_step: 0,
+        created_at: ctx.now,
     };
     let mut tx = ctx.app.db.begin().await?;
     if !user::insert(&mut tx, &row).await? {
@@ -124,8 +138,15 @@ pub async fn bootstrap(app: &Arc<App>, request: Bootstrap) -> Result<User> {
         return Err(Error::new(code::BAD_CREDENTIALS, "the bootstrap token is wrong; it stands in the file bootstrap.token in the server's state folder"));
     }
     let row = user::User {
-        name: request.name.clone(), display_name: String::new(), service_account: false, enabled: true, password_hash: Some(hash), totp_sealed: None,
-        totp_confirmed: false, totp_last_step: 0, created_at: now,
+        name: request.name.clone(),
+        display_name: String::new(),
+        service_account: false,
+        enabled: true,
+        password_hash: Some(hash),
+        totp_sealed: None,
+        totp_confirmed: false,
+        totp_last_step: 0,
+        created_at: now,
     };
     if !user::insert(&mut tx, &row).await? {
         return Err(Error::new(code::ALREADY_BOOTSTRAPPED, "a first administrator exists already"));
@@ -133,10 +154,25 @@ pub async fn bootstrap(app: &Arc<App>, request: Bootstrap) -> Result<User> {
     for role in [Role::Owner, Role::Administrator] {
         let spec = RoleBindingSpec { role, subjects: vec![Subject::User(request.name.clone())], expires: None };
         let normal = serde_json::to_value(&spec).map_err(Error::internal)?;
-        let object = Object { kind: Kind::RoleBinding, namespace: None, name: format!("first-{role}"), labels: Default::default(), spec: Spec::RoleBinding(spec), normal };
+        let object = Object {
+            kind: Kind::RoleBinding,
+            namespace: None,
+            name: format!("first-{role}"),
+            labels: Default::default(),
+            spec: Spec::RoleBinding(spec),
+            normal,
+        };
         let stored = Stored {
-            kind: object.kind, namespace: None, name: object.name.clone(), revision: 1, labels: Default::default(), digest: object.digest()?, spec: object.normal,
-            author: request.name.clone(), updated_at: now, deleted: false,
+            kind: object.kind,
+            namespace: None,
+            name: object.name.clone(),
+            revision: 1,
+            labels: Default::default(),
+            digest: object.digest()?,
+            spec: object.normal,
+            author: request.name.clone(),
+            updated_at: now,
+            deleted: false,
         };
         object::put(&mut tx, &stored).await?;
     }

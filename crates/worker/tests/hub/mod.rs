@@ -18,9 +18,7 @@ use synod_domain::task::{Outcome, Segment};
 use synod_protocol::agent::agent_message::Body as Up;
 use synod_protocol::agent::agent_server::{Agent, AgentServer};
 use synod_protocol::agent::server_message::Body as Down;
-use synod_protocol::agent::{
-    ALPN, Acknowledged, AgentMessage, Assignment, Assignments, Hello, Report, ServerMessage, Welcome, report,
-};
+use synod_protocol::agent::{ALPN, Acknowledged, AgentMessage, Assignment, Assignments, Hello, Report, ServerMessage, Welcome, report};
 use synod_protocol::http::node::{EnrolRequest, EnrolResponse};
 use synod_protocol::tls;
 use synod_worker::{Clock, EnrolOptions, Identity};
@@ -72,8 +70,11 @@ fn sign(ca: &Ca, csr: &str, lives: u64) -> String {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let now = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_millis(Clock::system().now().0.unsigned_abs());
     // Three quarters of its life are over, unless it lives for days.
-    (params.not_before, params.not_after) =
-        if lives > 0 { (now - Duration::from_secs(60), now + Duration::from_secs(lives * 86_400)) } else { (now - Duration::from_secs(7500), now + Duration::from_secs(2500)) };
+    (params.not_before, params.not_after) = if lives > 0 {
+        (now - Duration::from_secs(60), now + Duration::from_secs(lives * 86_400))
+    } else {
+        (now - Duration::from_secs(7500), now + Duration::from_secs(2500))
+    };
     params.signed_by(&csr.public_key, ca).unwrap().pem()
 }
 
@@ -105,7 +106,10 @@ impl Hub {
         let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &*ca).unwrap();
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from(ca.der().to_vec())).unwrap();
-        let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), tls::provider()).allow_unauthenticated().build().unwrap();
+        let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), tls::provider())
+            .allow_unauthenticated()
+            .build()
+            .unwrap();
         let mut config = ServerConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -133,7 +137,9 @@ impl Hub {
                 let (acceptor, app) = (acceptor.clone(), app.clone());
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(tcp).await else { return };
-                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).await;
+                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+                        .await;
                 });
             }
         });
@@ -192,8 +198,15 @@ impl Hub {
         let path = node_tree(&nodes).unwrap().path(0).unwrap();
         let approvals = json!([{"person": "bob", "decision": "approve", "digest": digest, "at": at(0), "rules": [0]}]);
         let assignment = Assignment {
-            task: task.into(), manifest: bytes, digest, approvals_json: approvals.to_string(), index: 0, size: 2,
-            path: path.iter().map(|hash| hash.to_vec()).collect(), start_by_ms: now.0 + 60_000, sealed_secrets: Vec::new(),
+            task: task.into(),
+            manifest: bytes,
+            digest,
+            approvals_json: approvals.to_string(),
+            index: 0,
+            size: 2,
+            path: path.iter().map(|hash| hash.to_vec()).collect(),
+            start_by_ms: now.0 + 60_000,
+            sealed_secrets: Vec::new(),
         };
         let mut made = Made { assignment, recipient: self.recipient.clone() };
         change(&mut made);

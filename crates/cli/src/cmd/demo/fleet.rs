@@ -56,7 +56,8 @@ impl Fleet {
         let supervisor = dir.join("bin/supervisor");
         // Steps run with an environment of their own, so the script itself says where the demo's services live.
         let place = synod_domain::render::shell_quote(&dir.join("services").display().to_string());
-        std::fs::write(&supervisor, SUPERVISOR.replacen("set -eu\n", &format!("set -eu\nDEMO_SERVICES={place}\n"), 1)).map_err(|e| Fault::file("write", &supervisor, &e))?;
+        std::fs::write(&supervisor, SUPERVISOR.replacen("set -eu\n", &format!("set -eu\nDEMO_SERVICES={place}\n"), 1))
+            .map_err(|e| Fault::file("write", &supervisor, &e))?;
         std::fs::set_permissions(&supervisor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(|e| Fault::file("write", &supervisor, &e))?;
         let config = dir.join("server.toml");
         let mut text = format!("listen = \"{listen}\"\nurl = \"{url}\"\nstate_dir = {:?}\n", dir.join("server"));
@@ -140,7 +141,11 @@ impl Fleet {
 
     /// A client with a session of one of the demo's people.
     pub async fn client(&self, user: &str) -> Result<Client> {
-        let password = PEOPLE.iter().find(|(name, ..)| *name == user).map(|(_, password, _)| (*password).to_owned()).ok_or_else(|| failed("no such person in the demo"))?;
+        let password = PEOPLE
+            .iter()
+            .find(|(name, ..)| *name == user)
+            .map(|(_, password, _)| (*password).to_owned())
+            .ok_or_else(|| failed("no such person in the demo"))?;
         let anyone = self.anyone()?;
         let request = LoginRequest { user: user.to_owned(), password, totp: None, cookie: false };
         let session: SessionToken = anyone.post(&format!("{API}/auth/login"), &request).await?;
@@ -181,7 +186,21 @@ impl Fleet {
         let show = |path: PathBuf| path.display().to_string();
         let path = format!("{}:{}", show(self.dir.join("bin")), synod_agent::config::DEFAULT_PATH);
         let (state, join) = (show(self.dir.join(name)), show(self.dir.join(format!("{name}.join"))));
-        let args = ["agent", "--server", &self.url, "--name", name, "--state-dir", &state, "--join-token-file", &join, "--ca-fingerprint", &self.fingerprint, "--path", &path];
+        let args = [
+            "agent",
+            "--server",
+            &self.url,
+            "--name",
+            name,
+            "--state-dir",
+            &state,
+            "--join-token-file",
+            &join,
+            "--ca-fingerprint",
+            &self.fingerprint,
+            "--path",
+            &path,
+        ];
         let child = self.spawn(name, &args, &[])?;
         if let Some(agent) = self.agents.iter_mut().find(|(known, _)| *known == name) {
             agent.1 = Some(child);

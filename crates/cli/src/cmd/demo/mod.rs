@@ -25,11 +25,8 @@ pub const PEOPLE: [(&str, &str, &str); 5] = [
 ];
 
 /// The machines of the demo: name and labels.
-pub const NODES: [(&str, &[(&str, &str)]); 3] = [
-    ("web-1", &[("role", "web"), ("env", "staging")]),
-    ("web-2", &[("role", "web"), ("env", "prod")]),
-    ("web-3", &[("role", "web"), ("env", "prod")]),
-];
+pub const NODES: [(&str, &[(&str, &str)]); 3] =
+    [("web-1", &[("role", "web"), ("env", "staging")]), ("web-2", &[("role", "web"), ("env", "prod")]), ("web-3", &[("role", "web"), ("env", "prod")])];
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -91,7 +88,10 @@ fn welcome(fleet: &Fleet) -> String {
     let _ = write!(
         text,
         "\nIn another terminal:\n  alias synod={}\n  synod login {} --user dave\n  synod run restart-service -n shop --input service=web --target role=web --reason \"stuck workers\"\n  synod login --user bob {}; synod get runs --awaiting-me; synod approve RUN --comment ok\n  synod login --user carol {}; synod approve RUN; synod watch RUN\n\nCtrl-C stops it and removes everything it made.",
-        fleet.program.display(), fleet.url, fleet.url, fleet.url
+        fleet.program.display(),
+        fleet.url,
+        fleet.url,
+        fleet.url
     );
     text
 }

@@ -53,8 +53,14 @@ fn refused<T>(outcome: Result<T, ClientError>, code: &str) -> Result<String> {
 
 fn restart(target: &str) -> RunRequest {
     RunRequest {
-        namespace: "shop".into(), template: "restart-service".into(), revision: None, inputs: json!({"service": "web"}),
-        target: target.parse().unwrap_or_default(), reason: "stuck workers".into(), not_before: None, dry_run: false,
+        namespace: "shop".into(),
+        template: "restart-service".into(),
+        revision: None,
+        inputs: json!({"service": "web"}),
+        target: target.parse().unwrap_or_default(),
+        reason: "stuck workers".into(),
+        not_before: None,
+        dry_run: false,
     }
 }
 
@@ -123,7 +129,17 @@ async fn ask(w: &mut Walk<'_>, dave: &Client, erin: &Client) -> Result<()> {
     let plan: RunPlan = dave.post(&format!("{API}/runs"), &RunRequest { dry_run: true, ..restart("role=web") }).await?;
     ensure(plan.nodes.len() == 3 && plan.batches == [1, 2], || format!("the plan has {:?} in {:?}", plan.nodes, plan.batches))?;
     let approvers: Vec<String> = plan.approvers.iter().map(|rule| format!("{} ({})", rule.rule, rule.candidates.join(", "))).collect();
-    w.tell("dave", "tries it dry: what, where, who must agree", &format!("{} on {} nodes in batches {:?}; {}", plan.preview[0].script.trim().replace('\n', "; "), plan.nodes.len(), plan.batches, approvers.join(" and ")))
+    w.tell(
+        "dave",
+        "tries it dry: what, where, who must agree",
+        &format!(
+            "{} on {} nodes in batches {:?}; {}",
+            plan.preview[0].script.trim().replace('\n', "; "),
+            plan.nodes.len(),
+            plan.batches,
+            approvers.join(" and ")
+        ),
+    )
 }
 
 async fn agree(w: &mut Walk<'_>, fleet: &Fleet, bob: &Client, carol: &Client, dave: &Client) -> Result<()> {
@@ -148,8 +164,14 @@ async fn agree(w: &mut Walk<'_>, fleet: &Fleet, bob: &Client, carol: &Client, da
     let before = fleet.service_process("web-1", "web");
     decide(carol, &run, Decision::Approve, "on call, fine").await?;
     let done = ended(dave, &id).await?;
-    ensure(done.summary.phase == Phase::Succeeded && done.tasks.succeeded == 3, || format!("it ended {}: {} {:?}", done.summary.phase, done.summary.message, done.tasks))?;
-    w.tell("carol", "approves too, and it runs: one node first, then the rest", &format!("{}, {} of 3 nodes, {} batches", done.summary.phase, done.tasks.succeeded, done.batch))?;
+    ensure(done.summary.phase == Phase::Succeeded && done.tasks.succeeded == 3, || {
+        format!("it ended {}: {} {:?}", done.summary.phase, done.summary.message, done.tasks)
+    })?;
+    w.tell(
+        "carol",
+        "approves too, and it runs: one node first, then the rest",
+        &format!("{}, {} of 3 nodes, {} batches", done.summary.phase, done.tasks.succeeded, done.batch),
+    )?;
     let after = fleet.service_process("web-1", "web");
     ensure(after.is_some() && after != before, || format!("the service of web-1 was {before:?} and is {after:?}"))?;
     let output: OutputList = dave.get(&format!("{API}/runs/{id}/output?node=web-1")).await?;
@@ -165,7 +187,11 @@ async fn call_off(w: &mut Walk<'_>, bob: &Client, carol: &Client, dave: &Client)
     let replay: Run = dave.post(&format!("{API}/runs/{}/replay", first.id), &again).await?;
     let comparison = replay.comparison.clone().ok_or_else(|| wrong("the replay carries no comparison"))?;
     ensure(comparison.replay && comparison.run == first.id, || format!("it compares with {}", comparison.run))?;
-    w.tell("dave", "asks for the same on env=prod", &format!("the first run {} goes with it; it differs in {}", comparison.phase, comparison.differences.join("; ")))?;
+    w.tell(
+        "dave",
+        "asks for the same on env=prod",
+        &format!("the first run {} goes with it; it differs in {}", comparison.phase, comparison.differences.join("; ")),
+    )?;
     let after = decide(carol, &replay, Decision::Reject, "not during the sale").await?;
     ensure(after.summary.phase == Phase::Rejected, || format!("it is {}", after.summary.phase))?;
     w.tell("carol", "rejects it", &format!("{}: {}", after.summary.phase, after.summary.message))?;
@@ -180,7 +206,11 @@ async fn call_off(w: &mut Walk<'_>, bob: &Client, carol: &Client, dave: &Client)
     let _: Run = dave.post(&format!("{API}/runs/{id}/cancel"), &json!({"reason": "seen enough"})).await?;
     let done = ended(dave, &id).await?;
     ensure(done.summary.phase == Phase::Cancelled && done.tasks.cancelled == 3, || format!("it ended {} {:?}", done.summary.phase, done.tasks))?;
-    w.tell("dave", "watches a slow run live and cancels it", &format!("{}: {} tasks cancelled, the one under way among them", done.summary.phase, done.tasks.cancelled))
+    w.tell(
+        "dave",
+        "watches a slow run live and cancels it",
+        &format!("{}: {} tasks cancelled, the one under way among them", done.summary.phase, done.tasks.cancelled),
+    )
 }
 
 async fn agent_dies(w: &mut Walk<'_>, fleet: &mut Fleet, alice: &Client, bob: &Client, dave: &Client) -> Result<String> {
@@ -193,7 +223,11 @@ async fn agent_dies(w: &mut Walk<'_>, fleet: &mut Fleet, alice: &Client, bob: &C
     let done = ended(dave, &id).await?;
     let task = tasks(dave, &id).await?.into_iter().next().ok_or_else(|| wrong("no task"))?;
     ensure(done.summary.phase == Phase::Failed && task.phase == task::Phase::Lost, || format!("run {} task {}", done.summary.phase, task.phase))?;
-    w.tell("", "the agent of web-2 is killed in the middle of a task and starts again", &format!("task {}: {}; it is not run a second time", task.phase, task.reason))?;
+    w.tell(
+        "",
+        "the agent of web-2 is killed in the middle of a task and starts again",
+        &format!("task {}: {}; it is not run a second time", task.phase, task.reason),
+    )?;
     fleet.wait_for_agents(alice).await?;
     Ok(id)
 }
@@ -209,11 +243,17 @@ async fn server_dies(w: &mut Walk<'_>, fleet: &mut Fleet) -> Result<()> {
     fleet.start_server().await?;
     let dave = fleet.client("dave").await?;
     let done = ended(&dave, &id).await?;
-    ensure(done.summary.phase == Phase::Succeeded && done.tasks.succeeded == 3, || format!("it ended {}: {} {:?}", done.summary.phase, done.summary.message, done.tasks))?;
+    ensure(done.summary.phase == Phase::Succeeded && done.tasks.succeeded == 3, || {
+        format!("it ended {}: {} {:?}", done.summary.phase, done.summary.message, done.tasks)
+    })?;
     let output: OutputList = dave.get(&format!("{API}/runs/{id}/output")).await?;
     let lines: usize = output.items.iter().flat_map(|c| &c.segments).filter_map(|s| s.text.as_deref()).map(|t| t.lines().count()).sum();
     ensure(lines == 18, || format!("{lines} lines of output instead of 18"))?;
-    w.tell("", "the server is killed while a run is under way and starts again", &format!("the run goes on by itself: {}, {lines} of 18 lines of output kept, none twice", done.summary.phase))
+    w.tell(
+        "",
+        "the server is killed while a run is under way and starts again",
+        &format!("the run goes on by itself: {}, {lines} of 18 lines of output kept, none twice", done.summary.phase),
+    )
 }
 
 async fn on_record(w: &mut Walk<'_>, fleet: &Fleet, lost: &str) -> Result<()> {

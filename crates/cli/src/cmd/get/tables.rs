@@ -40,63 +40,132 @@ pub fn task_colour(phase: task::Phase) -> Colour {
 
 /// Runs.
 pub fn runs(found: &Found<RunSummary>, app: &App<'_>) -> Result {
-    found.print(app, |run| run.id.clone(), || {
-        let mut table = Table::new(&[
-            ("RUN", Show::Always), ("NAMESPACE", Show::Always), ("TEMPLATE", Show::Always), ("REVISION", Show::Wide), ("PHASE", Show::Always), ("NODES", Show::Always),
-            ("BY", Show::Always), ("AGE", Show::Short), ("CREATED", Show::Wide), ("FINISHED", Show::Wide), ("REASON", Show::Always), ("MESSAGE", Show::Wide),
-        ]);
-        for run in &found.items {
-            table.row(vec![
-                (&run.id).into(), (&run.namespace).into(), (&run.template).into(), run.revision.into(), run_phase(run.phase), run.node_count.into(),
-                (&run.requester).into(), when::age(run.created_at).into(), run.created_at.into(), run.finished_at.map(|at| at.to_string()).unwrap_or_default().into(),
-                (&run.reason).into(), (&run.message).into(),
+    found.print(
+        app,
+        |run| run.id.clone(),
+        || {
+            let mut table = Table::new(&[
+                ("RUN", Show::Always),
+                ("NAMESPACE", Show::Always),
+                ("TEMPLATE", Show::Always),
+                ("REVISION", Show::Wide),
+                ("PHASE", Show::Always),
+                ("NODES", Show::Always),
+                ("BY", Show::Always),
+                ("AGE", Show::Short),
+                ("CREATED", Show::Wide),
+                ("FINISHED", Show::Wide),
+                ("REASON", Show::Always),
+                ("MESSAGE", Show::Wide),
             ]);
-        }
-        table
-    }, "no runs")?;
+            for run in &found.items {
+                table.row(vec![
+                    (&run.id).into(),
+                    (&run.namespace).into(),
+                    (&run.template).into(),
+                    run.revision.into(),
+                    run_phase(run.phase),
+                    run.node_count.into(),
+                    (&run.requester).into(),
+                    when::age(run.created_at).into(),
+                    run.created_at.into(),
+                    run.finished_at.map(|at| at.to_string()).unwrap_or_default().into(),
+                    (&run.reason).into(),
+                    (&run.message).into(),
+                ]);
+            }
+            table
+        },
+        "no runs",
+    )?;
     Ok(Exit::Ok)
 }
 
 /// Tasks.
 pub fn tasks(found: &Found<Task>, app: &App<'_>) -> Result {
-    found.print(app, |task| task.id.clone(), || {
-        let mut table = Table::new(&[
-            ("TASK", Show::Always), ("NAMESPACE", Show::Wide), ("TEMPLATE", Show::Always), ("NODE", Show::Always), ("PHASE", Show::Always), ("EXIT", Show::Always),
-            ("TOOK", Show::Short), ("STARTED", Show::Wide), ("FINISHED", Show::Wide), ("AGE", Show::Short), ("BATCH", Show::Wide), ("REASON", Show::Always),
-        ]);
-        for task in &found.items {
-            let took = task.started_at.zip(task.finished_at).map(|(from, to)| when::took(to.since(from))).unwrap_or_default();
-            let time = |at: Option<synod_domain::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-            let age = task.finished_at.or(task.started_at).or(task.assigned_at).map(when::age).unwrap_or_default();
-            let reason = if task.reason.is_empty() && !task.warnings.is_empty() { format!("warning: {}", task.warnings.join("; ")) } else { task.reason.clone() };
-            table.row(vec![
-                (&task.id).into(), (&task.namespace).into(), (&task.template).into(), (&task.node).into(), Cell::coloured(task.phase.name(), Some(task_colour(task.phase))),
-                task.exit_code.map(|code| code.to_string()).unwrap_or_default().into(), took.into(), time(task.started_at).into(), time(task.finished_at).into(),
-                age.into(), task.batch.map(|n| (n + 1).to_string()).unwrap_or_default().into(), reason.into(),
+    found.print(
+        app,
+        |task| task.id.clone(),
+        || {
+            let mut table = Table::new(&[
+                ("TASK", Show::Always),
+                ("NAMESPACE", Show::Wide),
+                ("TEMPLATE", Show::Always),
+                ("NODE", Show::Always),
+                ("PHASE", Show::Always),
+                ("EXIT", Show::Always),
+                ("TOOK", Show::Short),
+                ("STARTED", Show::Wide),
+                ("FINISHED", Show::Wide),
+                ("AGE", Show::Short),
+                ("BATCH", Show::Wide),
+                ("REASON", Show::Always),
             ]);
-        }
-        table
-    }, "no tasks")?;
+            for task in &found.items {
+                let took = task.started_at.zip(task.finished_at).map(|(from, to)| when::took(to.since(from))).unwrap_or_default();
+                let time = |at: Option<synod_domain::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+                let age = task.finished_at.or(task.started_at).or(task.assigned_at).map(when::age).unwrap_or_default();
+                let reason =
+                    if task.reason.is_empty() && !task.warnings.is_empty() { format!("warning: {}", task.warnings.join("; ")) } else { task.reason.clone() };
+                table.row(vec![
+                    (&task.id).into(),
+                    (&task.namespace).into(),
+                    (&task.template).into(),
+                    (&task.node).into(),
+                    Cell::coloured(task.phase.name(), Some(task_colour(task.phase))),
+                    task.exit_code.map(|code| code.to_string()).unwrap_or_default().into(),
+                    took.into(),
+                    time(task.started_at).into(),
+                    time(task.finished_at).into(),
+                    age.into(),
+                    task.batch.map(|n| (n + 1).to_string()).unwrap_or_default().into(),
+                    reason.into(),
+                ]);
+            }
+            table
+        },
+        "no tasks",
+    )?;
     Ok(Exit::Ok)
 }
 
 /// Nodes.
 pub fn nodes(found: &Found<Node>, app: &App<'_>) -> Result {
-    found.print(app, |node| node.name.clone(), || {
-        let mut table = Table::new(&[
-            ("NODE", Show::Always), ("STATE", Show::Always), ("LABELS", Show::Always), ("OS", Show::Wide), ("SEEN", Show::Short), ("LAST SEEN", Show::Wide),
-            ("VERSION", Show::Always), ("SERVER", Show::Wide), ("CERTIFICATE ENDS", Show::Wide), ("ID", Show::Wide),
-        ]);
-        for node in &found.items {
-            let state = if node.connected { Cell::coloured("connected", Some(Colour::Green)) } else { Cell::coloured("away", Some(Colour::Red)) };
-            table.row(vec![
-                (&node.name).into(), state, label_words(&node.labels).into(), node.facts["os"].as_str().unwrap_or_default().into(),
-                node.last_seen_at.map(when::age).unwrap_or_default().into(), node.last_seen_at.map(|at| at.to_string()).unwrap_or_default().into(),
-                (&node.version).into(), node.server.as_deref().unwrap_or_default().into(), node.certificate_expires_at.into(), (&node.id).into(),
+    found.print(
+        app,
+        |node| node.name.clone(),
+        || {
+            let mut table = Table::new(&[
+                ("NODE", Show::Always),
+                ("STATE", Show::Always),
+                ("LABELS", Show::Always),
+                ("OS", Show::Wide),
+                ("SEEN", Show::Short),
+                ("LAST SEEN", Show::Wide),
+                ("VERSION", Show::Always),
+                ("SERVER", Show::Wide),
+                ("CERTIFICATE ENDS", Show::Wide),
+                ("ID", Show::Wide),
             ]);
-        }
-        table
-    }, "no nodes")?;
+            for node in &found.items {
+                let state = if node.connected { Cell::coloured("connected", Some(Colour::Green)) } else { Cell::coloured("away", Some(Colour::Red)) };
+                table.row(vec![
+                    (&node.name).into(),
+                    state,
+                    label_words(&node.labels).into(),
+                    node.facts["os"].as_str().unwrap_or_default().into(),
+                    node.last_seen_at.map(when::age).unwrap_or_default().into(),
+                    node.last_seen_at.map(|at| at.to_string()).unwrap_or_default().into(),
+                    (&node.version).into(),
+                    node.server.as_deref().unwrap_or_default().into(),
+                    node.certificate_expires_at.into(),
+                    (&node.id).into(),
+                ]);
+            }
+            table
+        },
+        "no nodes",
+    )?;
     Ok(Exit::Ok)
 }
 
@@ -111,7 +180,11 @@ fn summary(document: &Document) -> String {
             members.join(", ")
         }
         Kind::RoleBinding => {
-            let subjects = spec["subjects"].as_array().into_iter().flatten().filter_map(|one| one.as_object()?.iter().next().map(|(kind, name)| format!("{kind} {}", name.as_str().unwrap_or_default())));
+            let subjects = spec["subjects"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|one| one.as_object()?.iter().next().map(|(kind, name)| format!("{kind} {}", name.as_str().unwrap_or_default())));
             format!("{}: {}", text("/role"), subjects.collect::<Vec<_>>().join(", "))
         }
         Kind::Policy => text("/description"),
@@ -131,22 +204,40 @@ pub fn documents(items: Vec<Document>, app: &App<'_>, with_kind: bool) -> Result
     let path = |d: &Document| d.metadata.namespace.as_ref().map_or_else(|| d.metadata.name.clone(), |namespace| format!("{namespace}/{}", d.metadata.name));
     let found = Found { items, next: None };
     let name = |d: &Document| if with_kind { format!("{}/{}", d.kind.name().to_lowercase(), path(d)) } else { path(d) };
-    found.print(app, name, || {
-        let when_many = if with_kind { Show::Always } else { Show::Wide };
-        let mut table = Table::new(&[
-            ("KIND", when_many), ("NAMESPACE", Show::Always), ("NAME", Show::Always), ("REVISION", Show::Always), ("AGE", Show::Short), ("UPDATED", Show::Wide),
-            ("AUTHOR", Show::Wide), ("LABELS", Show::Wide), ("SUMMARY", Show::Always),
-        ]);
-        for d in &found.items {
-            let meta = &d.metadata;
-            table.row(vec![
-                d.kind.into(), meta.namespace.as_deref().unwrap_or_default().into(), (&meta.name).into(), meta.revision.map(|n| n.to_string()).unwrap_or_default().into(),
-                meta.updated_at.map(when::age).unwrap_or_default().into(), meta.updated_at.map(|at| at.to_string()).unwrap_or_default().into(),
-                meta.author.as_deref().unwrap_or_default().into(), label_words(&meta.labels).into(), summary(d).into(),
+    found.print(
+        app,
+        name,
+        || {
+            let when_many = if with_kind { Show::Always } else { Show::Wide };
+            let mut table = Table::new(&[
+                ("KIND", when_many),
+                ("NAMESPACE", Show::Always),
+                ("NAME", Show::Always),
+                ("REVISION", Show::Always),
+                ("AGE", Show::Short),
+                ("UPDATED", Show::Wide),
+                ("AUTHOR", Show::Wide),
+                ("LABELS", Show::Wide),
+                ("SUMMARY", Show::Always),
             ]);
-        }
-        table
-    }, "nothing found")?;
+            for d in &found.items {
+                let meta = &d.metadata;
+                table.row(vec![
+                    d.kind.into(),
+                    meta.namespace.as_deref().unwrap_or_default().into(),
+                    (&meta.name).into(),
+                    meta.revision.map(|n| n.to_string()).unwrap_or_default().into(),
+                    meta.updated_at.map(when::age).unwrap_or_default().into(),
+                    meta.updated_at.map(|at| at.to_string()).unwrap_or_default().into(),
+                    meta.author.as_deref().unwrap_or_default().into(),
+                    label_words(&meta.labels).into(),
+                    summary(d).into(),
+                ]);
+            }
+            table
+        },
+        "nothing found",
+    )?;
     Ok(Exit::Ok)
 }
 

@@ -1,0 +1,46 @@
+# `make demo` shows the main job; `make test` passes every test. Both need a Rust toolchain and a C compiler.
+
+SHELL := /bin/sh
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: build demo test ci bench tidy codegen fmt clean need-cargo need-cc
+
+build: need-cargo need-cc ## The release binary: target/release/synod
+	cargo build --locked --release -p synod-cli
+
+demo: need-cargo need-cc ## A server, three agents and demo users on this machine
+	cargo build --locked --profile demo -p synod-cli
+	$(TARGET)/demo/synod demo
+
+test: need-cargo need-cc ## Every test; starts (and if needed installs) PostgreSQL itself
+	cargo build --locked -p synod-cli
+	$(TARGET)/debug/synod demo --walk
+	scripts/with-postgres.sh scripts/test.sh
+
+tidy: need-cargo ## The rules of the house
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo xtask tidy
+	cargo xtask codegen --check
+
+codegen: need-cargo ## Writes openapi.json and docs/errors.md
+	cargo xtask codegen
+
+fmt: need-cargo
+	cargo fmt --all
+
+ci: ## What runs for every change
+	.ci/run
+
+bench: need-cargo need-cc build ## The figures of bench/RESULTS.md
+	cargo build --locked --release -p synod-bench
+	scripts/with-postgres.sh $(TARGET)/release/synod-bench --synod $(TARGET)/release/synod
+
+clean:
+	cargo clean
+
+need-cargo:
+	@command -v cargo >/dev/null || { echo "A Rust toolchain (1.95 or newer) is needed: see https://rustup.rs" >&2; exit 1; }
+
+need-cc:
+	@command -v cc >/dev/null || { echo "A C compiler is needed: apt-get install build-essential" >&2; exit 1; }

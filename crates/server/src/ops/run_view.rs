@@ -1,0 +1,191 @@
+//! A run as people see it before they decide and while it goes: rules, rendered steps, what differs from last time.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use synod_db::run::Run as Row;
+use synod_db::{Query, approval, run, task};
+use synod_domain::approval::{Vote, assignment, rules_for};
+use synod_domain::manifest::{Manifest, NodeEntry};
+use synod_domain::run::Phase;
+use synod_domain::{Error, Result, render};
+use synod_protocol::http::run::{Approval, Comparison, RuleStatus, Run, RunSummary, StepPreview, TaskCounts};
+
+use crate::ctx::Ctx;
+use crate::ops::rollout;
+
+/// The steps with the inputs filled in, as far as they are known before the nodes run them.
+pub fn preview(manifest: &Manifest) -> Vec<StepPreview> {
+    let mut known = Value::Object(manifest.inputs.clone());
+    for name in manifest.secrets.keys() {
+        known[name] = json!("⟨secret⟩");
+    }
+    manifest
+        .steps
+        .iter()
+        .map(|step| {
+            let source = step.run.as_deref().unwrap_or_default();
+            StepPreview { name: step.name.clone(), script: render::preview(source, &known), raw: render::uses_raw(source) }
+        })
+        .collect()
+}
+
+/// Each rule, who fills it, who still could. `filled` maps persons to the rule they were matched to.
+pub fn rule_statuses(ctx: &Ctx, manifest: &Manifest, filled: &BTreeMap<String, usize>) -> Vec<RuleStatus> {
+    let people = ctx.access.approvers(&manifest.namespace, &manifest.template.name, ctx.now);
+    manifest
+        .approval
+        .rules
+        .iter()
+        .enumerate()
+        .map(|(n, rule)| {
+            let filled_by: Vec<String> = filled.iter().filter(|(_, r)| **r == n).map(|(p, _)| p.clone()).collect();
+            let candidates = people
+                .iter()
+                .filter(|p| !filled.contains_key(&p.name))
+                .filter(|p| rules_for(&manifest.approval, &manifest.requester, &manifest.template.author, p).is_ok_and(|rules| rules.contains(&n)))
+                .map(|p| p.name.clone())
+                .collect();
+            let missing = rule.count.saturating_sub(u32::try_from(filled_by.len()).unwrap_or(u32::MAX));
+            RuleStatus { rule: rule.to_string(), count: rule.count, filled_by, missing, candidates }
+        })
+        .collect()
+}
+
+/// A run in listings.
+pub fn summary(r: &Row) -> RunSummary {
+    RunSummary {
+        id: r.id.clone(),
+        namespace: r.namespace.clone(),
+        template: r.template.clone(),
+        revision: r.revision,
+        title: r.title.clone(),
+        requester: r.requester.clone(),
+        reason: r.reason.clone(),
+        phase: r.phase,
+        node_count: r.node_count,
+        created_at: r.created_at,
+        approve_by: r.approve_by,
+        not_before: r.not_before,
+        started_at: r.started_at,
+        finished_at: r.finished_at,
+        message: r.message.clone(),
+    }
+}
+
+/// A run with everything a person needs to decide or to follow it.
+pub async fn view(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
+    let manifest = rollout::manifest(&row)?;
+    let decisions = approval::list(db, &row.id).await?;
+    let mut votes = Vec::new();
+    let mut approvals = Vec::new();
+    for decision in decisions {
+        let standing = ctx.access.standing(&decision.person, &row.namespace, &row.template, ctx.now);
+        let rules = rules_for(&manifest.approval, &row.requester, &row.author, &standing).unwrap_or_default();
+        approvals.push(Approval {
+            person: decision.person.clone(),
+            decision: decision.decision,
+            digest: decision.digest.clone(),
+            comment: decision.comment,
+            at: decision.at,
+            counts: !rules.is_empty() && decision.digest == row.digest,
+        });
+        votes.push(Vote { person: decision.person, decision: decision.decision, rules });
+    }
+    let filled: BTreeMap<String, usize> = assignment(&manifest.approval, &votes).into_iter().map(|(rule, person)| (person, rule)).collect();
+    let awaits_me = row.phase == Phase::Pending && !approvals.iter().any(|a| a.person == ctx.caller.user) && {
+        let me = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
+        rules_for(&manifest.approval, &row.requester, &row.author, &me).is_ok()
+    };
+    let mut counts = TaskCounts::default();
+    if row.started_at.is_some() {
+        for (phase, n, _) in task::counts(db, &row.id).await? {
+            counts.add(phase, n);
+        }
+    }
+    let comparison = compare(db, &row, &manifest).await?;
+    Ok(Run {
+        summary: summary(&row),
+        digest: row.digest.clone(),
+        preview: preview(&manifest),
+        rules: if row.phase == Phase::Pending || !filled.is_empty() { rule_statuses(ctx, &manifest, &filled) } else { Vec::new() },
+        approvals,
+        tasks: counts,
+        batch: row.batches,
+        batches: manifest.strategy.batches(row.node_count),
+        at_gate: row.at_gate,
+        cancelling: row.cancelling,
+        awaits_me,
+        comparison,
+        manifest,
+    })
+}
+
+async fn compare(db: &mut impl Query, row: &Row, manifest: &Manifest) -> Result<Option<Comparison>> {
+    let earlier = match &row.replay_of {
+        Some(id) => run::get(db, id).await?,
+        None => run::previous(db, &row.namespace, &row.template, row.created_at).await?,
+    };
+    let Some(earlier) = earlier else { return Ok(None) };
+    let mut counts = TaskCounts::default();
+    for (phase, n, _) in task::counts(db, &earlier.id).await? {
+        counts.add(phase, n);
+    }
+    let before = serde_json::to_value(rollout::manifest(&earlier)?).map_err(Error::internal)?;
+    let after = serde_json::to_value(manifest).map_err(Error::internal)?;
+    let mut differences = node_differences(&run::nodes(db, &earlier.id).await?, &run::nodes(db, &row.id).await?);
+    // What differs in every run says nothing.
+    const OWN: [&str; 7] = ["run", "createdAt", "approveBy", "expiresAt", "notBefore", "nonce", "reason"];
+    differ(&before, &after, "", &mut |path, old, new| {
+        let top = path.split('.').next().unwrap_or_default();
+        if !OWN.contains(&top) && top != "nodes" && path != "template.digest" && !path.starts_with("secrets.") {
+            differences.push(format!("{path}: {old} → {new}"));
+        }
+    });
+    Ok(Some(Comparison {
+        run: earlier.id.clone(),
+        replay: row.replay_of.is_some(),
+        phase: earlier.phase,
+        tasks: counts,
+        finished_at: earlier.finished_at,
+        differences,
+    }))
+}
+
+fn differ(old: &Value, new: &Value, path: &str, found: &mut impl FnMut(&str, &str, &str)) {
+    match (old, new) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
+            names.sort();
+            names.dedup();
+            for name in names {
+                let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                differ(a.get(name).unwrap_or(&Value::Null), b.get(name).unwrap_or(&Value::Null), &inner, found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (n, (x, y)) in a.iter().zip(b).enumerate() {
+                differ(x, y, &format!("{path}[{n}]"), found);
+            }
+        }
+        (a, b) if a != b => {
+            let word = |v: &Value| if v.is_null() { "nothing".to_owned() } else { v.to_string() };
+            found(path, &word(a), &word(b));
+        }
+        _ => {}
+    }
+}
+
+/// Which nodes are new and which are gone, by name; so many of them as can be read.
+fn node_differences(before: &[NodeEntry], after: &[NodeEntry]) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let names = |of: &[NodeEntry], without: &[NodeEntry]| -> Vec<String> {
+        let known: std::collections::BTreeSet<&str> = without.iter().map(|n| n.id.as_str()).collect();
+        of.iter().filter(|n| !known.contains(n.id.as_str())).map(|n| n.name.clone()).collect()
+    };
+    let line = |word: &str, names: Vec<String>| {
+        let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+        (!names.is_empty()).then(|| format!("nodes: {word} {}{more}", names[..names.len().min(SHOWN)].join(", ")))
+    };
+    [line("not", names(before, after)), line("now", names(after, before))].into_iter().flatten().collect()
+}
