@@ -1,7 +1,5 @@
 //! Tasks and their output.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
 use synod_domain::strategy::Tally;
 use synod_domain::task::{Phase, StepOutcome};
@@ -219,6 +217,25 @@ pub async fn hasten(tx: &mut Tx, run: &str, assigned: Timestamp, started: Timest
     Ok(())
 }
 
+/// A task that a statement changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Touched {
+    /// The run.
+    pub run: String,
+    /// Place in rollout order.
+    pub idx: u32,
+    /// The run's namespace.
+    pub namespace: String,
+    /// The node's name.
+    pub node: String,
+}
+
+const TOUCHED: &str = "RETURNING tasks.run_id, tasks.idx, tasks.namespace, tasks.node_name";
+
+fn touched(row: &Row) -> Touched {
+    Touched { run: row.text(0), idx: row.uint(1), namespace: row.text(2), node: row.text(3) }
+}
+
 /// A task that has begun.
 #[derive(Debug, Clone, Serialize)]
 pub struct Started {
@@ -235,7 +252,7 @@ pub struct Started {
 }
 
 /// Records tasks that have begun; those that were assigned to that node.
-pub async fn started(tx: &mut Tx, tasks: &[Started]) -> Result<Vec<(String, u32)>> {
+pub async fn started(tx: &mut Tx, tasks: &[Started]) -> Result<Vec<Touched>> {
     let records = tx.dialect().records(
         1,
         &[("run_id", ColumnType::Text), ("idx", ColumnType::Int), ("node_id", ColumnType::Text), ("at", ColumnType::Int), ("deadline_at", ColumnType::Int)],
@@ -243,9 +260,9 @@ pub async fn started(tx: &mut Tx, tasks: &[Started]) -> Result<Vec<(String, u32)
     let sql = format!(
         "UPDATE tasks SET phase = 'started', started_at = r.at, deadline_at = r.deadline_at FROM {records} AS r
          WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.phase = 'assigned'
-         RETURNING tasks.run_id, tasks.idx"
+         {TOUCHED}"
     );
-    Ok(tx.query(sql, params![to_records(tasks)?]).await?.iter().map(|row| (row.text(0), row.uint(1))).collect())
+    Ok(tx.query(sql, params![to_records(tasks)?]).await?.iter().map(touched).collect())
 }
 
 /// A task that has ended.
@@ -287,30 +304,30 @@ const ENDED: [(&str, ColumnType); 10] = [
 ];
 
 /// Records the ends of tasks under way; returns those that were.
-pub async fn ended(tx: &mut Tx, tasks: &[Ended]) -> Result<HashSet<(String, u32)>> {
+pub async fn ended(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> {
     let records = tx.dialect().records(1, &ENDED);
     let sql = format!(
         "UPDATE tasks SET phase = r.phase, started_at = COALESCE(r.started_at, tasks.started_at), finished_at = r.finished_at, exit_code = r.exit_code,
                 reason = r.reason, check_failed = r.check_failed, detail = r.detail, deadline_at = NULL
          FROM {records} AS r
          WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.phase IN ('assigned', 'started')
-         RETURNING tasks.run_id, tasks.idx"
+         {TOUCHED}"
     );
-    Ok(tx.query(sql, params![to_records(tasks)?]).await?.iter().map(|row| (row.text(0), row.uint(1))).collect())
+    Ok(tx.query(sql, params![to_records(tasks)?]).await?.iter().map(touched).collect())
 }
 
 /// Records results that came after the server had given the tasks up: what the node says is the truth about
 /// the node, whatever was decided meanwhile. Returns those that were given up and are now known.
-pub async fn ended_late(tx: &mut Tx, tasks: &[Ended]) -> Result<HashSet<(String, u32)>> {
+pub async fn ended_late(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> {
     let records = tx.dialect().records(1, &ENDED);
     let sql = format!(
         "UPDATE tasks SET phase = r.phase, started_at = COALESCE(r.started_at, tasks.started_at), finished_at = r.finished_at, exit_code = r.exit_code,
                 reason = CASE WHEN r.reason = '' THEN 'the result came late' ELSE r.reason || ' (the result came late)' END, detail = r.detail
          FROM {records} AS r
          WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.detail = $2
-         RETURNING tasks.run_id, tasks.idx"
+         {TOUCHED}"
     );
-    Ok(tx.query(sql, params![to_records(tasks)?, GIVEN_UP]).await?.iter().map(|row| (row.text(0), row.uint(1))).collect())
+    Ok(tx.query(sql, params![to_records(tasks)?, GIVEN_UP]).await?.iter().map(touched).collect())
 }
 
 /// The detail of a task the server gave up without hearing from its node.

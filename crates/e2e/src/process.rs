@@ -13,10 +13,8 @@ use synod_protocol::http::node::Node;
 use synod_protocol::tls::{self, Trust};
 use tokio::process::{Child, Command};
 
-/// Where the API begins.
-pub const API: &str = "/api/v1";
-/// The password of everybody.
-pub const PASSWORD: &str = "correct-horse-battery-staple";
+use crate::{API, PASSWORD};
+
 const UP_WITHIN: Duration = Duration::from_secs(60);
 
 /// The program `synod`, which Cargo puts beside the folder of the test executables.

@@ -123,28 +123,37 @@ impl Gateway {
     }
 
     /// Hands assigned tasks to the agents connected here; returns whether some belong to agents elsewhere.
+    /// A run that cannot be read just then holds up no other; its tasks are handed out at the next look.
     pub async fn deliver(&self, db: &Db, assigned: Vec<task::Assigned>) -> Result<bool> {
         let mut elsewhere = false;
-        let mut here = Vec::new();
-        {
-            let mut sessions = self.write();
-            for task in assigned {
-                match sessions.get_mut(&task.node_id) {
-                    None => elsewhere = true,
-                    Some(session) => {
-                        if session.sent.insert((task.run.clone(), task.idx)) {
-                            here.push(task);
-                        }
-                    }
-                }
+        let mut failed = None;
+        let mut by_run: BTreeMap<String, Vec<task::Assigned>> = BTreeMap::new();
+        for task in assigned {
+            if self.holds(&task.node_id) {
+                by_run.entry(task.run.clone()).or_default().push(task);
+            } else {
+                elsewhere = true;
             }
         }
-        for task in here {
-            let package = self.package(db, &task.run).await?;
-            let assignment = package.assignment(&task)?;
-            self.send(&task.node_id, server_message::Body::Assignments(Assignments { assignments: vec![assignment] }));
+        for (run, tasks) in by_run {
+            match self.package(db, &run).await {
+                Ok(package) => self.hand_out(&package, tasks)?,
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(elsewhere)
+        failed.map_or(Ok(elsewhere), Err)
+    }
+
+    fn hand_out(&self, package: &Package, tasks: Vec<task::Assigned>) -> Result<()> {
+        for task in tasks {
+            // Marked as sent only here, where nothing can come in between.
+            let fresh = self.write().get_mut(&task.node_id).is_some_and(|session| session.sent.insert((task.run.clone(), task.idx)));
+            if fresh {
+                let assignment = package.assignment(&task)?;
+                self.send(&task.node_id, server_message::Body::Assignments(Assignments { assignments: vec![assignment] }));
+            }
+        }
+        Ok(())
     }
 
     /// A run as it is delivered, from memory or read.

@@ -125,19 +125,18 @@ impl Journal {
     /// Records how a task ended, durably. When the disk refuses, the result is kept in memory only.
     pub async fn end(&self, ended: Ended) -> Arc<Ended> {
         let ended = Arc::new(ended);
-        self.record(vec![Record::Ended(ended.clone())], &ended).await;
-        ended
+        self.record(vec![Record::Ended(ended.clone())], ended).await
     }
 
     /// Records the end of a task that never began, such as a refusal, so that it will not run later.
-    pub async fn settle(&self, expires_at: Timestamp, ended: Ended) -> Arc<Ended> {
+    /// From the call on the task counts as ended; what is awaited is only that this is durable.
+    pub fn settle(&self, expires_at: Timestamp, ended: Ended) -> impl Future<Output = Arc<Ended>> + Send + use<> {
         let ended = Arc::new(ended);
         let begun = Record::Begun { task: ended.task.clone(), digest: String::new(), expires_at };
-        self.record(vec![begun, Record::Ended(ended.clone())], &ended).await;
-        ended
+        self.record(vec![begun, Record::Ended(ended.clone())], ended)
     }
 
-    async fn record(&self, records: Vec<Record>, ended: &Ended) {
+    fn record(&self, records: Vec<Record>, ended: Arc<Ended>) -> impl Future<Output = Arc<Ended>> + Send + use<> {
         let wait = {
             let mut state = self.0.lock();
             let wait = self.0.append(&records.iter().collect::<Vec<_>>(), true);
@@ -146,8 +145,11 @@ impl Journal {
             }
             wait
         };
-        if let Err(error) = wait.done().await {
-            tracing::error!(task = %ended.task, %error, "the result of a task could not be written down and is kept in memory only");
+        async move {
+            if let Err(error) = wait.done().await {
+                tracing::error!(task = %ended.task, %error, "the result of a task could not be written down and is kept in memory only");
+            }
+            ended
         }
     }
 

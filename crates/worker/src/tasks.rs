@@ -128,21 +128,23 @@ impl<E: Executor> Tasks<E> {
                 Some(Live::Queued) => {
                     table.live.remove(&task);
                     table.queue.retain(|waiting| waiting.task != task);
-                    tokio::spawn(self.clone().settle_unbegun(task));
+                    self.settle_unbegun(task);
                 }
                 None if self.journal.seen(&task) == Seen::Never => {
-                    tokio::spawn(self.clone().settle_unbegun(task));
+                    self.settle_unbegun(task);
                 }
                 None => {}
             }
         }
     }
 
-    async fn settle_unbegun(self: Arc<Self>, task: String) {
+    /// Settled at once, so that an assignment that arrives in the same moment finds the task ended.
+    fn settle_unbegun(self: &Arc<Self>, task: String) {
         let now = self.now();
         let outcome = Outcome::without_steps(Phase::Cancelled, "cancelled before it began", now);
-        let ended = self.journal.settle(now.after(REMEMBER), Ended { task, outcome, output: Vec::new() }).await;
-        self.outbox.push(Item::Finished(ended));
+        let settled = self.journal.settle(now.after(REMEMBER), Ended { task, outcome, output: Vec::new() });
+        let tasks = self.clone();
+        tokio::spawn(async move { tasks.outbox.push(Item::Finished(settled.await)) });
     }
 
     /// Takes no more tasks and ends those that run.

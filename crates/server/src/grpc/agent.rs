@@ -38,6 +38,8 @@ pub struct Down {
     from_server: mpsc::Receiver<Outgoing>,
     app: Arc<App>,
     node: String,
+    /// The node's name, once the stream is accepted.
+    name: Option<String>,
     number: i64,
 }
 
@@ -52,8 +54,10 @@ impl Stream for Down {
 impl Drop for Down {
     fn drop(&mut self) {
         self.app.gateway.unregister(&self.node, self.number);
-        let at = self.app.clock.now().0;
-        self.app.presence.disconnected(Connected { node_id: std::mem::take(&mut self.node), session: self.number, at });
+        if let Some(name) = self.name.take() {
+            let at = self.app.clock.now().0;
+            self.app.presence.disconnected(Connected { node_id: std::mem::take(&mut self.node), session: self.number, at }, name);
+        }
     }
 }
 
@@ -69,9 +73,10 @@ impl Agent for Gate {
             _ => return Err(Status::invalid_argument("the first message must be Hello")),
         };
         let (number, from_server) = self.app.gateway.register(&peer.0);
-        let down = Down { from_server, app: self.app.clone(), node: peer.0.clone(), number };
+        let mut down = Down { from_server, app: self.app.clone(), node: peer.0.clone(), name: None, number };
         match greet(&self.app, &peer.0, number, hello).await {
-            Ok(()) => {
+            Ok(name) => {
+                down.name = Some(name);
                 let (app, node) = (self.app.clone(), peer.0);
                 tokio::spawn(async move {
                     if let Err(status) = listen(&app, &node, up).await {
@@ -91,18 +96,19 @@ impl Agent for Gate {
     }
 }
 
-async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Result<()> {
+/// Checks who connects, and hands out what waits for it. Returns the node's name.
+async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Result<String> {
     let now = app.clock.now();
     let skew = hello.clock_ms.saturating_sub(now.0).abs();
     if skew > app.config.security.max_clock_skew.as_millis() {
         return Err(Error::new(code::CLOCK_SKEW, format!("the clocks of this node and the server differ by {} s", skew / 1000)));
     }
     let mut reader = app.db.reader().await?;
-    if node::by_id(&mut reader, node_id).await?.is_none() {
+    let Some(known) = node::by_id(&mut reader, node_id).await? else {
         return Err(Error::new(code::NODE_REVOKED, "this node was removed; its certificate is no longer accepted"));
-    }
+    };
     let servers = crate::ops::system::alive_urls(app, &mut reader).await?;
-    app.presence.connected(Connected { node_id: node_id.to_owned(), session: number, at: now.0 });
+    app.presence.connected(Connected { node_id: node_id.to_owned(), session: number, at: now.0 }, &known.name);
     let facts = valid_facts(&hello.facts_json);
     app.presence.seen(Seen { id: node_id.to_owned(), at: now.0, facts, version: Some(hello.version) });
     let welcome = Welcome { server_id: app.id.clone(), clock_ms: now.0, servers, heartbeat_s: HEARTBEAT_S };
@@ -119,7 +125,7 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
     }
     drop(reader);
     app.gateway.deliver(&app.db, assigned).await?;
-    Ok(())
+    Ok(known.name)
 }
 
 fn valid_facts(json: &str) -> Option<String> {

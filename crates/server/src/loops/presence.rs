@@ -15,8 +15,9 @@ use tokio::sync::{mpsc, watch};
 use crate::app::App;
 
 enum Note {
-    Connected(Connected),
-    Disconnected(Connected),
+    /// A stream, and its node's name.
+    Connected(Connected, String),
+    Disconnected(Connected, String),
     Seen(Seen),
 }
 
@@ -35,13 +36,13 @@ pub fn queue() -> (Queue, Incoming) {
 
 impl Queue {
     /// A stream began.
-    pub fn connected(&self, stream: Connected) {
-        let _ = self.0.send(Note::Connected(stream));
+    pub fn connected(&self, stream: Connected, name: &str) {
+        let _ = self.0.send(Note::Connected(stream, name.to_owned()));
     }
 
     /// A stream ended.
-    pub fn disconnected(&self, stream: Connected) {
-        let _ = self.0.send(Note::Disconnected(stream));
+    pub fn disconnected(&self, stream: Connected, name: String) {
+        let _ = self.0.send(Note::Disconnected(stream, name));
     }
 
     /// An agent was heard.
@@ -90,13 +91,13 @@ async fn write(app: &Arc<App>, notes: &[Note]) -> Result<()> {
     };
     for note in notes {
         match note {
-            Note::Connected(stream) => {
+            Note::Connected(stream, name) => {
                 connected.insert(&stream.node_id, stream);
-                note_event(types::NODE_CONNECTED, &stream.node_id);
+                note_event(types::NODE_CONNECTED, name);
             }
-            Note::Disconnected(stream) => {
+            Note::Disconnected(stream, name) => {
                 ended.push(stream.clone());
-                note_event(types::NODE_DISCONNECTED, &stream.node_id);
+                note_event(types::NODE_DISCONNECTED, name);
             }
             Note::Seen(new) => {
                 let known = seen.entry(&new.id).or_insert_with(|| new.clone());

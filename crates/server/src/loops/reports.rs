@@ -153,7 +153,12 @@ async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
         };
         match &report.body {
             Body::Started { at } => {
-                let Ok(package) = app.gateway.package(&app.db, &report.run).await else { continue };
+                let package = match app.gateway.package(&app.db, &report.run).await {
+                    Ok(package) => package,
+                    // The database is away: the whole batch is tried again.
+                    Err(error) if error.code().kind == Kind::Unavailable => return Err(error),
+                    Err(_) => continue,
+                };
                 // A minute beyond the node's own timeout: it kills, it reports, it may have to reconnect first.
                 let deadline_at = now.after(package.manifest.timeout).0 + 60_000;
                 work.started.push(Started { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), at: *at, deadline_at });

@@ -1,10 +1,10 @@
 //! Tasks: what agents report becomes rows and events, and moves their runs on, in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::json;
-use synod_db::task::{Ended, Filter, GIVEN_UP, NewOutput, Sort, Started};
+use synod_db::task::{Ended, Filter, GIVEN_UP, NewOutput, Sort, Started, Touched};
 use synod_db::{event, run, task};
 use synod_domain::error::code;
 use synod_domain::event::{NewEvent, types};
@@ -44,39 +44,32 @@ pub async fn record(app: &Arc<App>, reported: Reported, now: Timestamp) -> Resul
         runs.extend(run::lock_many(&mut tx, &ids).await?.into_iter().map(|run| (run.id.clone(), run)));
     }
     if !reported.started.is_empty() {
-        for (run, idx) in task::started(&mut tx, &reported.started).await? {
-            let node = reported.started.iter().find(|s| s.run_id == run && s.idx == idx).map(|s| s.node_id.as_str()).unwrap_or_default();
-            let namespace = app.gateway.package(&app.db, &run).await.ok().map(|p| p.manifest.namespace.clone());
-            events.push(task_event(types::TASK_STARTED, &run, idx, namespace, node, json!({})));
+        for started in task::started(&mut tx, &reported.started).await? {
+            events.push(task_event(types::TASK_STARTED, &started, json!({})));
         }
     }
     if !reported.output.is_empty() {
         task::add_output(&mut tx, &reported.output).await?;
     }
     if !reported.ended.is_empty() {
+        let by_task: HashMap<(&str, u32), &Ended> = reported.ended.iter().map(|e| ((e.run_id.as_str(), e.idx), e)).collect();
         let ended = task::ended(&mut tx, &reported.ended).await?;
-        let mut moved: BTreeSet<String> = BTreeSet::new();
-        let mut late = Vec::new();
-        for e in &reported.ended {
-            if ended.contains(&(e.run_id.clone(), e.idx)) {
-                moved.insert(e.run_id.clone());
-                let namespace = runs.get(&e.run_id).map(|run| run.namespace.clone());
-                let kind = if e.phase == Phase::Refused.name() { types::TASK_REFUSED } else { types::TASK_ENDED };
-                let data = json!({"phase": e.phase, "exitCode": e.exit_code, "reason": e.reason});
-                events.push(task_event(kind, &e.run_id, e.idx, namespace, &e.node_id, data));
-            } else {
-                late.push(e.clone());
-            }
+        let moved: BTreeSet<&String> = ended.iter().map(|t| &t.run).collect();
+        for task in &ended {
+            let Some(e) = by_task.get(&(task.run.as_str(), task.idx)) else { continue };
+            let kind = if e.phase == Phase::Refused.name() { types::TASK_REFUSED } else { types::TASK_ENDED };
+            events.push(task_event(kind, task, json!({"phase": e.phase, "exitCode": e.exit_code, "reason": e.reason})));
         }
-        if !late.is_empty() {
-            let known = task::ended_late(&mut tx, &late).await?;
-            for e in late.iter().filter(|e| known.contains(&(e.run_id.clone(), e.idx))) {
-                let namespace = runs.get(&e.run_id).map(|run| run.namespace.clone());
-                events.push(task_event(types::TASK_LATE, &e.run_id, e.idx, namespace, &e.node_id, json!({"phase": e.phase, "exitCode": e.exit_code})));
+        if ended.len() < reported.ended.len() {
+            let known: HashSet<(&str, u32)> = ended.iter().map(|t| (t.run.as_str(), t.idx)).collect();
+            let late: Vec<Ended> = reported.ended.iter().filter(|e| !known.contains(&(e.run_id.as_str(), e.idx))).cloned().collect();
+            for task in task::ended_late(&mut tx, &late).await? {
+                let Some(e) = by_task.get(&(task.run.as_str(), task.idx)) else { continue };
+                events.push(task_event(types::TASK_LATE, &task, json!({"phase": e.phase, "exitCode": e.exit_code})));
             }
         }
         for id in moved {
-            if let Some(run) = runs.get_mut(&id) {
+            if let Some(run) = runs.get_mut(id) {
                 advance(app, &mut tx, run, now, &mut events, &mut effects).await?;
             }
         }
@@ -95,8 +88,9 @@ async fn advance(app: &Arc<App>, tx: &mut synod_db::Tx, run: &mut run::Run, now:
     run::update(tx, run).await
 }
 
-fn task_event(kind: &'static str, run: &str, idx: u32, namespace: Option<String>, node: &str, data: serde_json::Value) -> NewEvent {
-    NewEvent { kind, subject: format!("task/{run}.{idx}"), namespace, run: Some(run.to_owned()), actor: format!("node:{node}"), data }
+fn task_event(kind: &'static str, task: &Touched, data: serde_json::Value) -> NewEvent {
+    let subject = format!("task/{}.{}", task.run, task.idx);
+    NewEvent { kind, subject, namespace: Some(task.namespace.clone()), run: Some(task.run.clone()), actor: format!("node:{}", task.node), data }
 }
 
 /// Gives up tasks whose deadline has passed: those that did not begin, and those that nobody heard of again.

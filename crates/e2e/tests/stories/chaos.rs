@@ -1,0 +1,144 @@
+//! Chaos: real servers and agents are killed with SIGKILL at random moments while people request, approve, reject and
+//! cancel. Afterwards everything goes on by itself, and the log of events shows that nothing was lost or done twice.
+//!
+//! `SYNOD_CHAOS_SEED` repeats a sequence of kills, `SYNOD_CHAOS_KILLS` changes their number.
+
+mod checks;
+mod load;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use synod_e2e::process::{Cluster, connected};
+use synod_e2e::{Engine, new_database};
+
+use load::{Asked, Desk};
+
+const NODES: [&str; 3] = ["n1", "n2", "n3"];
+/// How many people request at the same time.
+const REQUESTERS: u64 = 3;
+/// How long everything may take to come to its end after the last kill.
+const SETTLES_WITHIN: Duration = Duration::from_secs(90);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_done_twice_on_sqlite() {
+    chaos(Engine::Sqlite, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_done_twice_on_postgres_with_two_servers() {
+    chaos(Engine::Postgres, 2).await;
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not `{text}`")))
+}
+
+async fn chaos(engine: Engine, servers: usize) {
+    let seed = number("SYNOD_CHAOS_SEED").unwrap_or_else(rand::random);
+    let kills = number("SYNOD_CHAOS_KILLS").unwrap_or(100);
+    // Kept when the story fails: the logs of all processes are in it.
+    let dir = tempfile::Builder::new().prefix("synod-chaos-").tempdir().unwrap().keep();
+    eprintln!("{engine:?}: SYNOD_CHAOS_SEED={seed} SYNOD_CHAOS_KILLS={kills}, everything is in {}", dir.display());
+    let marks = dir.join("marks");
+    std::fs::create_dir(&marks).unwrap();
+    let database = new_database(engine, &dir).await;
+
+    let mut cluster = Cluster::start(dir.clone(), Some(&database), servers).await;
+    let desk = Arc::new(set_up(&mut cluster, &marks).await);
+    let over = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..REQUESTERS).map(|n| tokio::spawn(load::requester(desk.clone(), n, seed ^ (n + 1), over.clone()))).collect();
+
+    let mut surprises = Vec::new();
+    kill(&mut cluster, &mut StdRng::seed_from_u64(seed), kills, (engine == Engine::Postgres).then_some(&*database), &mut surprises).await;
+    let settled_by = Instant::now() + SETTLES_WITHIN;
+    over.store(true, Ordering::Relaxed);
+    let mut asked: Vec<Asked> = Vec::new();
+    for requester in load {
+        asked.extend(requester.await.expect("a requester was acknowledged whatever it asked"));
+    }
+    while connected(&desk.admin[0]).await < NODES.len() && Instant::now() < settled_by {
+        look_after(&mut cluster, None, &mut surprises);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // It not only survived: it works as before.
+    let after = load::one_more(&desk, settled_by).await;
+    asked.push(after);
+    let found = checks::settled(&desk, settled_by).await;
+    surprises.extend(checks::all(&desk, &asked, &found, &marks, seed).await);
+    look_after(&mut cluster, None, &mut surprises);
+    cluster.stop().await;
+    eprintln!("{engine:?}: {} requests, {}", asked.len(), found.summary());
+    assert!(surprises.is_empty(), "SYNOD_CHAOS_SEED={seed}, {}: {} surprises\n{}", dir.display(), surprises.len(), surprises.join("\n"));
+    let _ = std::fs::remove_dir_all(&dir);
+}
+
+async fn set_up(cluster: &mut Cluster, marks: &Path) -> Desk {
+    let admin = cluster.bootstrap("alice").await;
+    let alice = cluster.clients(Some(&admin));
+    let mut people = Vec::new();
+    for name in load::PEOPLE {
+        people.push((name, cluster.clients(Some(&cluster.person(&alice[0], name).await))));
+    }
+    load::apply(&alice[0], marks).await;
+    cluster.join(&alice[0], &NODES).await;
+    Desk { admin: alice, people }
+}
+
+/// Kills `kills` random processes and starts each again a little later.
+async fn kill(cluster: &mut Cluster, rng: &mut StdRng, kills: u64, database: Option<&str>, surprises: &mut Vec<String>) {
+    let pool = match database {
+        Some(url) => Some(sqlx::PgPool::connect(url).await.unwrap()),
+        None => None,
+    };
+    let mut cut = None;
+    let mut done = 0;
+    while done < kills {
+        tokio::time::sleep(Duration::from_millis(rng.random_range(150..650))).await;
+        look_after(cluster, cut, surprises);
+        if let Some(pool) = &pool
+            && rng.random_ratio(1, 6)
+        {
+            cut = Some(Instant::now());
+            let all = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            sqlx::query(all).execute(pool).await.unwrap();
+        }
+        // Mostly one alone, sometimes two at once.
+        let together = if rng.random_ratio(1, 6) { 2.min(kills - done) } else { 1 };
+        let mut down: Vec<usize> = Vec::new();
+        let all = cluster.processes().count();
+        while (down.len() as u64) < together {
+            let n = rng.random_range(0..all);
+            if !down.contains(&n) {
+                cluster.processes().nth(n).unwrap().kill().await;
+                down.push(n);
+                done += 1;
+            }
+        }
+        for n in down {
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
+            cluster.processes().nth(n).unwrap().start();
+        }
+    }
+    if let Some(pool) = pool {
+        pool.close().await;
+    }
+}
+
+/// Starts again what ended although nobody killed it, as a supervisor would. That is a surprise, except for a server
+/// whose database went away while it was starting.
+fn look_after(cluster: &mut Cluster, cut: Option<Instant>, surprises: &mut Vec<String>) {
+    for process in cluster.processes() {
+        if let Some(status) = process.ended_by_itself() {
+            let had_no_database = process.name.starts_with("server") && cut.is_some_and(|cut| cut.elapsed() < process.age() + Duration::from_secs(2));
+            if !had_no_database {
+                surprises.push(format!("{} ended by itself ({status}):\n{}", process.name, process.last_words()));
+            }
+            process.start();
+        }
+    }
+}
