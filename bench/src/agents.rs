@@ -15,7 +15,7 @@ use synod_domain::selector::Labels;
 use synod_protocol::http::client::{Address, Client};
 use synod_protocol::tls::Trust;
 use synod_worker::{Clock, EnrolOptions, Identity, SessionOptions, SimulatedAgent};
-use tokio::io::AsyncBufReadExt as _;
+use tokio::sync::mpsc;
 
 /// Connections that all enrolments share.
 const ENROL_CONNECTIONS: usize = 4;
@@ -87,8 +87,8 @@ pub async fn agents(args: AgentsArgs) -> Result<()> {
     drop(clients);
     identities.sort_by_key(|(n, _)| *n);
     say(&format!("enrolled {} {:.3}", args.count, began.elapsed().as_secs_f64()))?;
-    let mut lines = tokio::io::BufReader::new(tokio::io::stdin()).lines();
-    if lines.next_line().await?.is_none() {
+    let mut lines = input();
+    if lines.recv().await.is_none() {
         return Ok(());
     }
     for (n, identity) in identities {
@@ -101,8 +101,15 @@ pub async fn agents(args: AgentsArgs) -> Result<()> {
         tokio::time::sleep(RAMP).await;
     }
     say("connecting")?;
-    while lines.next_line().await?.is_some() {}
+    while lines.recv().await.is_some() {}
     Ok(())
+}
+
+/// The lines of the standard input, read by a thread of their own that nobody waits for at the end.
+fn input() -> mpsc::UnboundedReceiver<String> {
+    let (tell, told) = mpsc::unbounded_channel();
+    std::thread::spawn(move || std::io::stdin().lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
+    told
 }
 
 fn facts(n: usize) -> serde_json::Value {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Which side of the target is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Goal {
     /// At most.

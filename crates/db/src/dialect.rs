@@ -247,7 +247,7 @@ impl Pools {
                 .foreign_keys(true)
                 .statement_cache_capacity(300)
                 .pragma("temp_store", "MEMORY")
-                .pragma("cache_size", "-8000");
+                .pragma("cache_size", "-2000");
             // One writer: SQLite has one anyway, and waiting here is fairer than its busy loop.
             let pool = |n| {
                 SqlitePoolOptions::new()

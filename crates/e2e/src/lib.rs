@@ -3,6 +3,7 @@
 
 pub mod agents;
 pub mod calls;
+pub mod process;
 pub mod proxy;
 pub mod story;
 

@@ -94,6 +94,8 @@ pub fn tidy(root: &Path) -> Result<()> {
             apply(rule, &name, &text, &mut complaints)?;
         }
     }
+    unused(root, "crates/domain/src/error.rs", r#"(?m)^\s+([A-Z_]+) = "SYN-"#, "code::", &mut complaints)?;
+    unused(root, "crates/domain/src/event.rs", r#"(?m)^\s+([A-Z_]+) = "synod\."#, "types::", &mut complaints)?;
     for complaint in &complaints {
         eprintln!("{complaint}");
     }
@@ -119,8 +121,27 @@ fn apply(rule: &Rule, name: &str, text: &str, complaints: &mut Vec<String>) -> R
     Ok(())
 }
 
+/// A code or event type that nothing in the product uses is a promise nobody keeps.
+fn unused(root: &Path, table: &str, entries: &str, prefix: &str, complaints: &mut Vec<String>) -> Result<()> {
+    let mut code = String::new();
+    for file in tracked(root)?.iter().filter(|f| f.starts_with("crates") && f.extension().is_some_and(|e| e == "rs") && !f.ends_with(table)) {
+        code.push_str(&std::fs::read_to_string(root.join(file)).unwrap_or_default());
+    }
+    let text = std::fs::read_to_string(root.join(table))?;
+    for entry in Regex::new(entries)?.captures_iter(&text) {
+        if !Regex::new(&format!(r"{prefix}{}\b", &entry[1]))?.is_match(&code) {
+            complaints.push(format!("{table}: {} is used nowhere; use it or take it out", &entry[1]));
+        }
+    }
+    Ok(())
+}
+
 fn tracked(root: &Path) -> Result<Vec<PathBuf>> {
-    let output = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root).output().context("git is needed to list the files")?;
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output()
+        .context("git is needed to list the files")?;
     ensure!(output.status.success(), "git ls-files failed");
     Ok(String::from_utf8(output.stdout)?.lines().map(PathBuf::from).collect())
 }

@@ -185,7 +185,10 @@ pub fn strategy(manifest: &Manifest) -> String {
         StrategyKind::Rolling => format!("rolling, {} at a time", amount(strategy.size)),
         StrategyKind::Exponential => format!("{} first, then twice as many each time", amount(strategy.size)),
     };
-    let _ = write!(words, "; stops after more than {} failed", amount(Some(strategy.max_failures)));
+    let _ = match amount(Some(strategy.max_failures)).as_str() {
+        "0" => write!(words, "; stops at the first failure"),
+        most => write!(words, "; stops when more than {most} failed"),
+    };
     if strategy.pause.as_millis() > 0 {
         let _ = write!(words, "; pause of {}", strategy.pause);
     }

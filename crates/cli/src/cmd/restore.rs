@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use synod_db::Db;
+use synod_db::{Db, event};
+use synod_domain::event::{NewEvent, types};
 
 use crate::exit::{Exit, Fault, Result};
 use crate::session::App;
+use crate::when::now;
 
 /// Arguments of `restore`.
 #[derive(Debug, Args)]
@@ -22,6 +24,15 @@ pub struct RestoreArgs {
     check: bool,
 }
 
+/// The record goes on in the restored database with the fact that it was restored.
+async fn record(db: &Db, rows: u64) -> synod_domain::Result<()> {
+    let restored =
+        NewEvent { kind: types::BACKUP_RESTORED, subject: "server".into(), namespace: None, run: None, actor: "system".into(), data: json!({"rows": rows}) };
+    let mut tx = db.begin().await?;
+    event::append(&mut tx, &[restored], now()).await?;
+    tx.commit().await
+}
+
 /// Restores or checks a backup.
 pub async fn restore(args: RestoreArgs, app: &App<'_>) -> Result {
     let bytes = std::fs::read(&args.file).map_err(|e| Fault::file("read", &args.file, &e))?;
@@ -30,6 +41,7 @@ pub async fn restore(args: RestoreArgs, app: &App<'_>) -> Result {
             synod_db::backup::check(&bytes).map_err(Fault::from)?;
             let db = Db::open(url).await.map_err(Fault::from)?;
             let checked = synod_db::backup::restore(&db, &bytes).await.map_err(Fault::from)?;
+            record(&db, checked.rows).await.map_err(Fault::from)?;
             db.close().await;
             checked
         }

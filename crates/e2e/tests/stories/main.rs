@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_requests;
+mod chaos;
 mod cluster;
 mod coverage;
 mod database_away;

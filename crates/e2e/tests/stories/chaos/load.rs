@@ -134,10 +134,11 @@ static TURN: AtomicUsize = AtomicUsize::new(0);
 pub async fn call(clients: &[Client], method: Method, path: &str, key: Option<&str>, body: Option<&Value>) -> Acknowledged {
     let until = Instant::now() + ACKNOWLEDGED_WITHIN;
     let headers: Vec<(&'static str, &str)> = key.map(|key| (IDEMPOTENCY_KEY, key)).into_iter().collect();
+    let full = format!("{API}{path}");
     let mut again = false;
     loop {
         let client = &clients[TURN.fetch_add(1, Ordering::Relaxed) % clients.len()];
-        let attempt = client.call::<Value, Value>(method.clone(), &format!("{API}{path}"), &headers, body);
+        let attempt = client.call::<Value, Value>(method.clone(), &full, &headers, body);
         let answer = match tokio::time::timeout(Duration::from_secs(15), attempt).await {
             Ok(answer) => answer,
             Err(_) => Err(ClientError::Transport("no answer within 15 s".into())),
@@ -203,7 +204,7 @@ pub async fn requester(desk: Arc<Desk>, number: u64, seed: u64, over: Arc<Atomic
     let mut all = Vec::new();
     while !over.load(Ordering::Relaxed) {
         let kind = KINDS[rng.random_range(0..KINDS.len())];
-        let mut asked = desk.request(kind, format!("{kind}-{number}-{}", all.len())).await;
+        let mut asked = desk.request(kind, format!("{kind}-request-{number}-{}", all.len())).await;
         let (first, second) = if rng.random() { ("bob", "carol") } else { ("carol", "bob") };
         match kind {
             "output" => {}

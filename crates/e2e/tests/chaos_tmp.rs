@@ -1,0 +1,4 @@
+//! Temporary.
+mod stories {
+    pub mod chaos;
+}
