@@ -238,6 +238,7 @@ impl Pools {
     pub async fn open(url: &str) -> Result<Self> {
         if let Some(path) = url.strip_prefix("sqlite:") {
             let path = path.trim_start_matches("//");
+            private_file(path)?;
             let options = SqliteConnectOptions::new()
                 .filename(path)
                 .create_if_missing(true)
@@ -264,7 +265,7 @@ impl Pools {
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
-                Error::new(code::INVALID_DOCUMENT, "the database URL cannot be read; write postgres://USER@HOST:PORT/DATABASE").caused_by(e)
+                Error::new(code::CONFIGURATION, "the database URL cannot be read; write postgres://USER@HOST:PORT/DATABASE").caused_by(e)
             })?;
             let pool = PgPoolOptions::new()
                 .max_connections(16)
@@ -275,7 +276,7 @@ impl Pools {
                 .map_err(failed)?;
             return Ok(Self::Postgres(pool));
         }
-        Err(Error::new(code::INVALID_DOCUMENT, "the database is named `sqlite:PATH` or `postgres://USER@HOST:PORT/DATABASE`"))
+        Err(Error::new(code::CONFIGURATION, "the database is named `sqlite:PATH` or `postgres://USER@HOST:PORT/DATABASE`"))
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -436,6 +437,13 @@ fn postgres_row(row: &PgRow) -> Result<Row> {
         }
     };
     (0..row.columns().len()).map(cell).collect::<Result<_>>().map(Row)
+}
+
+/// Makes the file for its owner's eyes only; SQLite gives its companions the same rights.
+fn private_file(path: &str) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let opened = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    opened.map(drop).map_err(|e| Error::new(code::CONFIGURATION, format!("the database file {path} cannot be used: {e}")))
 }
 
 /// Tells apart a database that is away, one that is full, and a defect.

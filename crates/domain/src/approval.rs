@@ -105,13 +105,19 @@ pub fn decide(policy: &ApprovalPolicy, votes: &[Vote], now: Timestamp, approve_b
     if now >= approve_by { Verdict::Expired } else { Verdict::Pending(missing) }
 }
 
-/// Who would fill which rule by the approving votes alone, as far as they reach.
-pub fn assignment(policy: &ApprovalPolicy, votes: &[Vote]) -> Vec<(usize, String)> {
+/// Who would fill which rule by the approving votes so far, seated so that those who could still approve
+/// (`candidates`) can fill as much of the rest as possible.
+pub fn assignment(policy: &ApprovalPolicy, votes: &[Vote], candidates: &[Vote]) -> Vec<(usize, String)> {
     let mut persons: BTreeMap<&str, &Vote> = BTreeMap::new();
     for vote in votes.iter().filter(|vote| vote.decision == Decision::Approve && !vote.rules.is_empty()) {
         persons.entry(&vote.person).or_insert(vote);
     }
-    fill(&policy.rules, &persons.into_values().collect::<Vec<_>>()).0
+    let voted: BTreeSet<&str> = persons.keys().copied().collect();
+    // Whoever is seated stays seated while others are added, perhaps at another place: voters come first.
+    let mut voters: Vec<&Vote> = persons.into_values().collect();
+    voters.extend(candidates.iter().filter(|c| !voted.contains(c.person.as_str())));
+    let (filled, _) = fill(&policy.rules, &voters);
+    filled.into_iter().filter(|(_, person)| voted.contains(person.as_str())).collect()
 }
 
 /// Fills rules with persons so that as many places as possible are taken and nobody takes two:
@@ -212,6 +218,16 @@ mod tests {
         assert_eq!(rules_for(&one, "dave", "alice", &Standing { may_approve: false, ..person("bob") }), Err(Excluded::NoRule));
         one.requester_may_approve = true;
         assert_eq!(rules_for(&one, "dave", "alice", &person("dave")), Ok([0].into()));
+    }
+
+    #[test]
+    fn voters_are_seated_so_that_others_can_join() {
+        // carol can fill either rule, alice only the first: carol must not be shown at alice's place.
+        let two = policy(&[1, 1]);
+        let carol = [yes("carol", &[0, 1])];
+        assert_eq!(assignment(&two, &carol, &[yes("alice", &[0])]), [(1, "carol".to_owned())]);
+        assert_eq!(assignment(&two, &carol, &[yes("dan", &[1])]), [(0, "carol".to_owned())]);
+        assert_eq!(assignment(&two, &[], &[yes("dan", &[1])]), []);
     }
 
     /// Tries every way to seat people: slow and plainly right.

@@ -78,6 +78,8 @@ pub mod code {
             "Bodies are limited to 4 MiB. Split the document.";
         INVALID_CURSOR = "SYN-1010", Invalid, 400, "The cursor is not one of ours",
             "Pass the `next` of the previous page unchanged, with the same filters.";
+        CONFIGURATION = "SYN-1011", Invalid, 400, "The configuration cannot be used",
+            "The message names the setting and what is wrong with it. `synod config check FILE` reads a file without starting anything.";
         UNAUTHENTICATED = "SYN-2000", Unauthenticated, 401, "Not signed in",
             "Sign in with `synod login`, or pass a token or an API key as `Authorization: Bearer …`.";
         BAD_CREDENTIALS = "SYN-2001", Unauthenticated, 401, "Name, password or code is wrong",
@@ -105,7 +107,7 @@ pub mod code {
         IN_USE = "SYN-3004", Conflict, 409, "It is still in use",
             "The answer names what uses it.";
         FROZEN = "SYN-3005", Conflict, 409, "The namespace is frozen",
-            "Nothing in it can be changed or requested until an owner sets `frozen: false`.";
+            "Nothing in it can be changed or requested until somebody who may change namespaces sets `frozen: false`.";
         ALREADY_BOOTSTRAPPED = "SYN-3006", Conflict, 409, "A first administrator exists already",
             "Sign in as one, or have one create a user for you.";
         IDEMPOTENCY_CONFLICT = "SYN-3007", Conflict, 409, "The idempotency key was used for another request",

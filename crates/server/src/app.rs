@@ -101,10 +101,20 @@ impl Running {
     }
 }
 
+/// Keys and the embedded database are nobody else's to read.
+fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    if path.is_dir() {
+        let mode = std::fs::metadata(path)?.permissions().mode();
+        return if mode & 0o077 == 0 { Ok(()) } else { std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)) };
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 /// Starts a server.
 pub async fn start(config: Config, clock: Clock) -> Result<Running> {
-    let invalid = |what: String| Error::new(code::INVALID_DOCUMENT, what);
-    std::fs::create_dir_all(&config.state_dir).map_err(|e| invalid(format!("the state folder {} cannot be used: {e}", config.state_dir.display())))?;
+    let invalid = |what: String| Error::new(code::CONFIGURATION, what);
+    private_folder(&config.state_dir).map_err(|e| invalid(format!("the state folder {} cannot be used: {e}", config.state_dir.display())))?;
     let socket = tokio::net::TcpListener::bind(config.listen).await.map_err(|e| {
         let hint = if e.kind() == std::io::ErrorKind::AddrInUse { "; another program listens there, choose another `listen`" } else { "" };
         invalid(format!("cannot listen on {}: {e}{hint}", config.listen))

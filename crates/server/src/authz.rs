@@ -127,10 +127,7 @@ pub fn add_policies(set: &mut PolicySet, name: &str, source: &str) -> Result<(),
                 let label = error.labels().and_then(|mut labels| labels.next());
                 let mut problem = Problem::at("", error.to_string());
                 if let Some(label) = label {
-                    let before = source.get(..label.offset()).unwrap_or(source);
-                    let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
-                    let column = u32::try_from(before.rsplit('\n').next().unwrap_or_default().chars().count() + 1).unwrap_or(u32::MAX);
-                    problem = problem.place(line, column);
+                    problem = place(problem, source, label.offset());
                     if let Some(text) = label.label() {
                         problem = problem.hint(text.to_owned());
                     }
@@ -143,7 +140,7 @@ pub fn add_policies(set: &mut PolicySet, name: &str, source: &str) -> Result<(),
             .collect::<Vec<_>>()
     })?;
     for (n, policy) in parsed.policies().enumerate() {
-        check_actions(policy)?;
+        check_actions(policy, source)?;
         let id = match policy.annotation("id") {
             Some(id) => format!("{name}/{id}"),
             None => format!("{name}/{n}"),
@@ -153,8 +150,15 @@ pub fn add_policies(set: &mut PolicySet, name: &str, source: &str) -> Result<(),
     Ok(())
 }
 
+fn place(problem: Problem, source: &str, offset: usize) -> Problem {
+    let before = source.get(..offset).unwrap_or(source);
+    let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
+    let column = u32::try_from(before.rsplit('\n').next().unwrap_or_default().chars().count() + 1).unwrap_or(u32::MAX);
+    problem.place(line, column)
+}
+
 /// A policy about an action there is not would silently never apply.
-fn check_actions(policy: &Policy) -> Result<(), Vec<Problem>> {
+fn check_actions(policy: &Policy, source: &str) -> Result<(), Vec<Problem>> {
     let named: Vec<EntityUid> = match policy.action_constraint() {
         cedar_policy::ActionConstraint::Any => Vec::new(),
         cedar_policy::ActionConstraint::Eq(one) => vec![one],
@@ -166,7 +170,7 @@ fn check_actions(policy: &Policy) -> Result<(), Vec<Problem>> {
         .filter(|name| Action::parse(name).is_none())
         .map(|name| {
             let near = synod_domain::problem::nearest(&name, Action::ALL.iter().map(|a| a.name()));
-            let problem = Problem::at("", format!("there is no action `{name}`"));
+            let problem = place(Problem::at("", format!("there is no action `{name}`")), source, source.find(&format!("\"{name}\"")).unwrap_or(0));
             match near {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None => problem.hint(format!("known are {}", Action::ALL.iter().map(|a| a.name()).collect::<Vec<_>>().join(", "))),

@@ -69,7 +69,7 @@ impl Authority {
                 Err(_) => SanType::DnsName(
                     name.as_str()
                         .try_into()
-                        .map_err(|_| Error::new(code::INVALID_DOCUMENT, format!("`{name}` is neither a host name nor an address; check `url` and `names`")))?,
+                        .map_err(|_| Error::new(code::CONFIGURATION, format!("`{name}` is neither a host name nor an address; check `url` and `names`")))?,
                 ),
             });
         }

@@ -72,14 +72,18 @@ impl Ctx {
 
     /// Refuses unless the policies allow the caller an action; names the roles that would do.
     pub fn require(&self, action: Action, resource: &Resource) -> Result<()> {
-        if self.may(action, resource) {
+        let (allowed, policies) = authz::decide(&self.access, &self.caller.user, action, resource, Some(self.is_fresh()), self.now);
+        if allowed {
             return Ok(());
         }
-        let roles = authz::roles_for(action);
-        Err(Error::new(
-            code::FORBIDDEN,
-            format!("{} may not {} ({}) in {}; the role {} would do", self.caller.user, action.words(), action.name(), resource.words(), roles.join(" or ")),
-        ))
+        let what = format!("{} may not {} ({}) in {}", self.caller.user, action.words(), action.name(), resource.words());
+        // Denied with a policy named means that it forbids; no role would help.
+        let why = if policies.is_empty() {
+            format!("the role {} would do", authz::roles_for(action).join(" or "))
+        } else {
+            format!("forbidden by policy {}", policies.join(", "))
+        };
+        Err(Error::new(code::FORBIDDEN, format!("{what}; {why}")))
     }
 
     /// Refuses unless the caller's second factor is fresh, where that is asked for.

@@ -21,6 +21,10 @@ pub struct Keys {
 impl Keys {
     /// Reads the master key, or makes one when neither the file nor a sealed database exists.
     pub async fn open(path: &Path, db: &Db) -> Result<Self> {
+        let known = meta::get(&mut db.reader().await?, "session_key").await?.is_some();
+        if known && !path.exists() {
+            return Err(broken(path, "there is no such file, and the database was set up with a master key; give this server that file (`--master-key-file`)"));
+        }
         let master = read_or_make(path)?;
         let fernet = Fernet::new(&master).ok_or_else(|| broken(path, "it is not a Fernet key (32 bytes in URL-safe base64)"))?;
         let mut tx = db.begin().await?;
@@ -54,7 +58,7 @@ impl Keys {
 }
 
 fn broken(path: &Path, why: &str) -> Error {
-    Error::new(code::INVALID_DOCUMENT, format!("{}: {why}", path.display()))
+    Error::new(code::CONFIGURATION, format!("{}: {why}", path.display()))
 }
 
 fn read_or_make(path: &Path) -> Result<String> {

@@ -50,18 +50,18 @@ impl Tls {
         let people = match (&app.config.certificate_file, &app.config.key_file) {
             (Some(certificate), Some(key)) => {
                 let read =
-                    |path: &std::path::Path| std::fs::read_to_string(path).map_err(|e| Error::new(code::INVALID_DOCUMENT, format!("{}: {e}", path.display())));
+                    |path: &std::path::Path| std::fs::read_to_string(path).map_err(|e| Error::new(code::CONFIGURATION, format!("{}: {e}", path.display())));
                 config(&read(certificate)?, &read(key)?, None, &[b"h2", b"http/1.1"])?
             }
             (None, None) => config(&chain, &key, None, &[b"h2", b"http/1.1"])?,
-            _ => return Err(Error::new(code::INVALID_DOCUMENT, "`certificate_file` and `key_file` belong together; give both or none")),
+            _ => return Err(Error::new(code::CONFIGURATION, "`certificate_file` and `key_file` belong together; give both or none")),
         };
         Ok(Self { people: Arc::new(people), agents: Arc::new(agents) })
     }
 }
 
 fn config(chain_pem: &str, key_pem: &str, client_ca: Option<&str>, alpn: &[&[u8]]) -> Result<ServerConfig> {
-    let wrong = |e: &dyn std::fmt::Display| Error::new(code::INVALID_DOCUMENT, format!("the server's certificate or key is unusable: {e}"));
+    let wrong = |e: &dyn std::fmt::Display| Error::new(code::CONFIGURATION, format!("the server's certificate or key is unusable: {e}"));
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain_pem.as_bytes()).collect::<Result<_, _>>().map_err(|e| wrong(&e))?;
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(|e| wrong(&e))?;
     let builder = ServerConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions().map_err(|e| wrong(&e))?;

@@ -65,6 +65,9 @@ async fn chaos(engine: Engine, servers: usize) {
         look_after(&mut cluster, None, &mut surprises);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    if engine == Engine::Postgres {
+        asked.extend(cut_off(&desk, &database).await);
+    }
     // It not only survived: it works as before.
     let after = load::one_more(&desk, settled_by).await;
     asked.push(after);
@@ -89,23 +92,27 @@ async fn set_up(cluster: &mut Cluster, marks: &Path) -> Desk {
     Desk { admin: alice, people }
 }
 
-/// Kills `kills` random processes and starts each again a little later.
+/// Kills `kills` random processes and starts each again a little later, now and then only after seconds.
 async fn kill(cluster: &mut Cluster, rng: &mut StdRng, kills: u64, database: Option<&str>, surprises: &mut Vec<String>) {
     let pool = match database {
         Some(url) => Some(sqlx::PgPool::connect(url).await.unwrap()),
         None => None,
     };
     let mut cut = None;
+    // One that stays away for longer than tasks have to begin.
+    let mut away: Option<(usize, Instant)> = None;
     let mut done = 0;
     while done < kills {
         tokio::time::sleep(Duration::from_millis(rng.random_range(150..650))).await;
         look_after(cluster, cut, surprises);
+        if let Some((n, _)) = away.take_if(|(_, until)| Instant::now() > *until) {
+            cluster.processes().nth(n).unwrap().start();
+        }
         if let Some(pool) = &pool
             && rng.random_ratio(1, 6)
         {
             cut = Some(Instant::now());
-            let all = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-            sqlx::query(all).execute(pool).await.unwrap();
+            cut_connections(pool).await;
         }
         // Mostly one alone, sometimes two at once.
         let together = if rng.random_ratio(1, 6) { 2.min(kills - done) } else { 1 };
@@ -113,20 +120,53 @@ async fn kill(cluster: &mut Cluster, rng: &mut StdRng, kills: u64, database: Opt
         let all = cluster.processes().count();
         while (down.len() as u64) < together {
             let n = rng.random_range(0..all);
-            if !down.contains(&n) {
+            if !down.contains(&n) && away.is_none_or(|(gone, _)| gone != n) {
                 cluster.processes().nth(n).unwrap().kill().await;
                 down.push(n);
                 done += 1;
             }
         }
         for n in down {
+            if away.is_none() && rng.random_ratio(1, 20) {
+                away = Some((n, Instant::now() + Duration::from_millis(rng.random_range(5000..8000))));
+                continue;
+            }
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
             cluster.processes().nth(n).unwrap().start();
         }
     }
+    if let Some((n, _)) = away {
+        cluster.processes().nth(n).unwrap().start();
+    }
     if let Some(pool) = pool {
         pool.close().await;
     }
+}
+
+/// Takes all their connections to the database from the servers.
+async fn cut_connections(pool: &sqlx::PgPool) {
+    let all = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    sqlx::query(all).execute(pool).await.unwrap();
+}
+
+/// Runs while only connections to the database are lost, again and again: every process lives, so every task succeeds.
+async fn cut_off(desk: &Arc<Desk>, database: &str) -> Vec<Asked> {
+    let pool = sqlx::PgPool::connect(database).await.unwrap();
+    let desk = desk.clone();
+    let requests = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for n in 0..30 {
+            asked.push(desk.request("calm", format!("calm-request-{n}")).await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        asked
+    });
+    while !requests.is_finished() {
+        tokio::time::sleep(Duration::from_millis(rand::random_range(50..250))).await;
+        cut_connections(&pool).await;
+    }
+    pool.close().await;
+    requests.await.expect("requests were acknowledged")
 }
 
 /// Starts again what ended although nobody killed it, as a supervisor would. That is a surprise, except for a server
@@ -134,7 +174,8 @@ async fn kill(cluster: &mut Cluster, rng: &mut StdRng, kills: u64, database: Opt
 fn look_after(cluster: &mut Cluster, cut: Option<Instant>, surprises: &mut Vec<String>) {
     for process in cluster.processes() {
         if let Some(status) = process.ended_by_itself() {
-            let had_no_database = process.name.starts_with("server") && cut.is_some_and(|cut| cut.elapsed() < process.age() + Duration::from_secs(2));
+            let young = process.name.starts_with("server") && process.age() < Duration::from_secs(8);
+            let had_no_database = young && cut.is_some_and(|cut| cut.elapsed() < process.age() + Duration::from_secs(2));
             if !had_no_database {
                 surprises.push(format!("{} ended by itself ({status}):\n{}", process.name, process.last_words()));
             }

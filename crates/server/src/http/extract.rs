@@ -65,7 +65,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
         // Nothing is as good as an empty object, for operations whose fields are all optional.
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         let unreadable = |e: serde_json::Error| {
-            let place = Problem::at("", e.to_string()).place(u32::try_from(e.line()).unwrap_or(0), u32::try_from(e.column()).unwrap_or(0));
+            let text = e.to_string();
+            let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+            let place = Problem::at("", what).place(u32::try_from(e.line()).unwrap_or(0), u32::try_from(e.column()).unwrap_or(0));
             Error::problems(code::MALFORMED, vec![place])
         };
         serde_json::from_slice(bytes).map(Body).map_err(|e| unreadable(e).into())

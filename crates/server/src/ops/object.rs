@@ -75,7 +75,8 @@ pub async fn apply(ctx: &Ctx, request: &ApplyRequest) -> Result<ApplyResponse> {
     let mut results: Vec<(usize, Applied)> = Vec::new();
     let mut events = Vec::new();
     for (n, object) in &objects {
-        results.push((*n, put(ctx, &mut tx, object, &mut events).await?));
+        let done = put(ctx, &mut tx, object, &mut events).await.map_err(|error| within(*n, error))?;
+        results.push((*n, done));
     }
     let access = Access::read(&mut tx).await.map_err(|e| e.caused_by("after applying"))?;
     for (n, object) in &objects {
@@ -96,6 +97,14 @@ pub async fn apply(ctx: &Ctx, request: &ApplyRequest) -> Result<ApplyResponse> {
     }
     results.sort_by_key(|(n, _)| *n);
     Ok(ApplyResponse { results: results.into_iter().map(|(_, applied)| applied).collect() })
+}
+
+/// The problems of one document, seen from the whole request.
+fn within(n: usize, error: Error) -> Error {
+    match error.details() {
+        [] => error,
+        problems => Error::problems(error.code(), problems.iter().cloned().map(|p| p.under(&format!("/documents/{n}"))).collect()),
+    }
 }
 
 async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, events: &mut Vec<NewEvent>) -> Result<Applied> {
@@ -232,6 +241,10 @@ pub async fn object_list(ctx: &Ctx, kind: Kind, query: &ObjectQuery) -> Result<V
         .map_err(|e: synod_domain::selector::SelectorError| Error::new(code::INVALID_SELECTOR, e.to_string()))?;
     if let Some(namespace) = query.namespace.as_deref().filter(|n| *n != "-") {
         ctx.require(action(kind, false), &resource(Some(namespace)))?;
+        if !ctx.access.namespaces.contains_key(namespace) {
+            let near = nearest(namespace, ctx.access.namespaces.keys().map(String::as_str)).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+            return Err(Error::new(code::NOT_FOUND, format!("there is no namespace `{namespace}`{near}")));
+        }
     }
     let mut reader = ctx.app.db.reader().await?;
     let all = object::list(&mut reader, kind).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use synod_db::run::Run as Row;
 use synod_db::{Query, approval, run, task};
-use synod_domain::approval::{Vote, assignment, rules_for};
+use synod_domain::approval::{Decision, Vote, assignment, rules_for};
 use synod_domain::manifest::{Manifest, NodeEntry};
 use synod_domain::run::Phase;
 use synod_domain::{Error, Result, render};
@@ -92,7 +92,15 @@ pub async fn view(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
         });
         votes.push(Vote { person: decision.person, decision: decision.decision, rules });
     }
-    let filled: BTreeMap<String, usize> = assignment(&manifest.approval, &votes).into_iter().map(|(rule, person)| (person, rule)).collect();
+    let people = if row.phase == Phase::Pending { ctx.access.approvers(&row.namespace, &row.template, ctx.now) } else { Vec::new() };
+    let candidates: Vec<Vote> = people
+        .iter()
+        .filter_map(|person| {
+            let rules = rules_for(&manifest.approval, &row.requester, &row.author, person).ok()?;
+            Some(Vote { person: person.name.clone(), decision: Decision::Approve, rules })
+        })
+        .collect();
+    let filled: BTreeMap<String, usize> = assignment(&manifest.approval, &votes, &candidates).into_iter().map(|(rule, person)| (person, rule)).collect();
     let awaits_me = row.phase == Phase::Pending && !approvals.iter().any(|a| a.person == ctx.caller.user) && {
         let me = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
         rules_for(&manifest.approval, &row.requester, &row.author, &me).is_ok()

@@ -25,7 +25,7 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
 /// How many people must agree.
 pub fn quorum(template: &str) -> usize {
     match template {
-        "output" => 0,
+        "output" | "calm" => 0,
         "two" | "starved" => 2,
         _ => 1,
     }
@@ -63,7 +63,7 @@ pub async fn apply(admin: &Client, marks: &Path) {
             "approval": {"rules": rules, "expiresAfter": if name == "starved" { "4s" } else { "1h" }},
             "strategy": strategy,
             "timeout": "20s",
-            "startDeadline": "5s",
+            "startDeadline": if name == "calm" { "25s" } else { "5s" },
             "steps": [{"name": "main", "run": script}]
         }})
     };
@@ -89,6 +89,7 @@ pub async fn apply(admin: &Client, marks: &Path) {
         template("mixed", at_once.clone(), "SAY\n[ \"$SYNOD_NODE\" != n2 ]\n"),
         template("reject", at_once.clone(), "SAY\n"),
         template("starved", at_once.clone(), "SAY\n"),
+        template("calm", at_once.clone(), "sleep 0.1\nSAY\n"),
         template("slow", at_once, "sleep 4\nSAY\n"),
         long,
     ];

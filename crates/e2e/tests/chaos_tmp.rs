@@ -1,4 +1,0 @@
-//! Temporary.
-mod stories {
-    pub mod chaos;
-}
