@@ -195,6 +195,11 @@ fn clean_keeping(text: &str, keep: &[char]) -> String {
     })
 }
 
+/// So many of something: `1 node`, `2 nodes`.
+pub fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
 /// A text cut to so many characters, with a mark where it was cut.
 pub fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {

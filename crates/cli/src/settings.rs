@@ -32,14 +32,21 @@ fn explain(error: figment::Error, file: Option<&Path>, prefix: &str) -> Fault {
         (false, Some(file)) if error.metadata.as_ref().is_some_and(|m| m.name.contains("TOML")) || error.path.is_empty() => file.display().to_string(),
         _ => "the configuration".to_owned(),
     };
-    let key = if error.path.is_empty() || from_env { String::new() } else { format!(", key `{}`", error.path.join(".")) };
-    let fault = Fault::new(Exit::Usage, format!("{place}{key}: {}", error.kind));
+    let full = error.path.join(".");
+    let key = if full.is_empty() || from_env { String::new() } else { format!(", key `{full}`") };
+    let fault = |what: String| Fault::new(Exit::Usage, what);
+    let known_or_near = |name: &str, known: &[&str]| {
+        let near = synod_domain::problem::nearest(name, known.iter().copied());
+        near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
+    };
     match &error.kind {
+        Kind::UnknownField(name, known) if from_env => fault(format!("{place}: unknown key `{name}`")).help(known_or_near(name, known)),
         Kind::UnknownField(name, known) => {
-            let near = synod_domain::problem::nearest(name, known.iter().copied());
-            fault.help(near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean `{near}`?")))
+            let full = if full.is_empty() { name } else { &full };
+            fault(format!("{place}: unknown key `{full}`")).help(known_or_near(name, known))
         }
-        _ => fault,
+        Kind::UnknownVariant(value, known) => fault(format!("{place}{key}: unknown value `{value}`")).help(known_or_near(value, known)),
+        kind => fault(format!("{place}{key}: {kind}")),
     }
 }
 
@@ -61,5 +68,27 @@ pub async fn told_to_stop() {
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_told_with_the_nearest_known_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.toml");
+        for (text, message, help) in [
+            ("lisen = 'x'", "unknown key `lisen`", "did you mean `listen`?"),
+            ("[security]\nstep_upp = 'x'", "unknown key `security.step_upp`", "did you mean `step_up`?"),
+            ("[security]\nstep_up = 'alway'", "key `security.step_up`: unknown value `alway`", "did you mean `always`?"),
+            ("[security]\nbanana = 1", "unknown key `security.banana`", "known are step_up, step_up_for"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let fault = read::<synod_server::Config>(Some(&file), "SYNOD_TEST_NOTHING_", serde_json::json!({})).unwrap_err();
+            let shown = crate::diagnose::text(&fault, false);
+            assert!(shown.contains(message) && shown.contains(help) && shown.matches('`').count() <= 6, "{shown}");
+        }
     }
 }

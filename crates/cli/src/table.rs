@@ -75,7 +75,9 @@ impl Table {
         if format == Format::Csv {
             return self.csv(&shown);
         }
-        let text = |cell: &Cell| if wide || cell.colour.is_some() { cell.text.clone() } else { shorten(&cell.text, 48) };
+        // Only a screen is too narrow: what goes into a pipe or a file is whole.
+        let whole = |cell: &Cell| wide || !out.terminal || cell.colour.is_some();
+        let text = |cell: &Cell| if whole(cell) { cell.text.clone() } else { shorten(&cell.text, 48) };
         let widths: Vec<usize> = shown
             .iter()
             .map(|n| {
@@ -135,7 +137,8 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let out = Out::plain(Format::Table);
+        let piped = Out::plain(Format::Table);
+        let out = Out { terminal: true, ..piped.clone() };
         let text = table().render(&out, Format::Table);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "NAME   AGE  REASON");
@@ -143,6 +146,8 @@ mod tests {
         assert!(lines[2].starts_with("x      10d  long long") && lines[2].ends_with('…'));
         let wide = table().render(&out, Format::Wide);
         assert!(wide.starts_with("NAME   CREATED     REASON") && !wide.contains('…'));
+        let whole = table().render(&piped, Format::Table);
+        assert!(whole.starts_with("NAME   AGE  REASON") && whole.contains(&"long ".repeat(19)) && !whole.contains('…'), "{whole}");
     }
 
     #[test]

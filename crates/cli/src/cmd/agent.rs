@@ -98,6 +98,8 @@ pub async fn agent(args: AgentArgs, app: &App<'_>) -> Result {
 fn exit_of(error: &synod_worker::Error) -> Exit {
     match error {
         synod_worker::Error::Refused { .. } => Exit::Denied,
+        // The server is not the one that was trusted; other errors of this kind are broken keys.
+        synod_worker::Error::Crypto(why) if why.contains("the fingerprint given") => Exit::Denied,
         synod_worker::Error::Unreachable(_) => Exit::Unavailable,
         synod_worker::Error::Config(_) => Exit::Usage,
         _ => Exit::Internal,

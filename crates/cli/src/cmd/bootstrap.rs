@@ -1,9 +1,9 @@
 //! `synod bootstrap`: the first administrator of a new server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use synod_protocol::http::client::Client;
+use synod_protocol::http::client::{Address, Client};
 use synod_protocol::http::user::{Bootstrap, User};
 use synod_protocol::tls::{self, Trust};
 
@@ -30,9 +30,21 @@ pub struct BootstrapArgs {
     token_file: PathBuf,
 }
 
+/// Without the token nobody can be made administrator, and only the token's absence can be told.
+fn no_token(file: &Path, address: &Address) -> Fault {
+    Fault::usage(format!(
+        "there is no bootstrap token: {} does not exist\nEither the server has an administrator already, or its state folder is another.",
+        file.display()
+    ))
+    .help(format!("sign in with `synod login {address}`, or name the file bootstrap.token in the server's state folder with --token-file"))
+}
+
 /// Makes the first administrator.
 pub async fn bootstrap(args: BootstrapArgs, app: &App<'_>) -> Result {
     let address = session::address(&args.url)?;
+    if !args.token_file.exists() {
+        return Err(no_token(&args.token_file, &address));
+    }
     let token = crate::documents::read_file(&args.token_file)?.trim().to_owned();
     let trust = match session::given_trust(&app.globals)? {
         Some(trust) => trust,

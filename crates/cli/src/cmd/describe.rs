@@ -117,27 +117,20 @@ async fn template(client: &Client, name: &str, app: &App<'_>) -> Result<()> {
     }
     let may = |yes: bool| if yes { "may approve" } else { "may not approve" };
     page.item(format!(
-        "the requester {}, the author {}; {} rejection(s) end it; it waits {}",
+        "the requester {}, the author {}; {}; it waits {}",
         may(spec.approval.requester_may_approve),
         may(spec.approval.author_may_approve),
-        spec.approval.rejections,
+        describe_run::rejections(spec.approval.rejections),
         spec.approval.expires_after
     ));
-    if let Ok(strategy) = serde_json::to_value(&spec.strategy) {
-        let words: Vec<String> = strategy
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(k, v)| format!("{k} {}", v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
-            .collect();
-        page.field("Strategy", words.join(", "));
-    }
+    page.field("Strategy", describe_run::strategy(&spec.strategy));
     page.field("Timeout", spec.timeout);
     page.field("Runs as", spec.run_as.as_deref().unwrap_or_default());
     page.head("Steps:");
     for (n, step) in spec.steps.iter().enumerate() {
         page.item(format!("{}. {}{}", n + 1, step.name, step.when.as_ref().map(|c| format!(", when {c}")).unwrap_or_default()));
         page.script(step.run.as_deref().unwrap_or_default());
+        page.expects(step);
     }
     if let Ok(who) = who {
         let names: Vec<&str> = who.people.iter().map(|one| one.user.as_str()).collect();

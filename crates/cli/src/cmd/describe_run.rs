@@ -3,16 +3,17 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
+use synod_domain::check::{Expect, OnMismatch};
 use synod_domain::manifest::{Manifest, NodeEntry, NodeSet};
 use synod_domain::render::{preview, uses_raw};
 use synod_domain::run::Phase;
-use synod_domain::strategy::{Gate, StrategyKind};
+use synod_domain::strategy::{Gate, Strategy, StrategyKind};
 use synod_domain::template::Step;
 use synod_protocol::http::run::{RuleStatus, Run, RunPlan, TaskCounts};
 use synod_protocol::http::task::Task;
 
 use crate::exit::{Exit, Fault, Result};
-use crate::output::{Colour, Out, clean, clean_lines};
+use crate::output::{Colour, Out, clean, clean_lines, count};
 use crate::when;
 
 /// Checks that the digest is that of the manifest shown and that the manifest names these nodes:
@@ -52,7 +53,7 @@ impl<'a> Page<'a> {
     pub fn field(&mut self, name: &str, value: impl std::fmt::Display) {
         let value = value.to_string();
         if !value.is_empty() {
-            let _ = writeln!(self.text, "{:<14}{}", format!("{name}:"), clean(&value));
+            let _ = writeln!(self.text, "{:<13} {}", format!("{name}:"), clean(&value));
         }
     }
 
@@ -71,6 +72,13 @@ impl<'a> Page<'a> {
     pub fn script(&mut self, text: &str) {
         for line in clean_lines(text).trim_end().lines() {
             let _ = writeln!(self.text, "      {line}");
+        }
+    }
+
+    /// What a step's outcome must look like, when that is said.
+    pub fn expects(&mut self, step: &Step) {
+        if let Some(expect) = &step.expect {
+            self.item(format!("    expects {}", expectation(expect)));
         }
     }
 
@@ -102,7 +110,7 @@ pub fn whole(run: &Run, nodes: &[NodeEntry], troubled: &[Task], out: &Out) -> Re
     }
     page.field("Message", &summary.message);
     steps(&mut page, &run.manifest);
-    rules(&mut page, &run.rules);
+    rules(&mut page, &run.rules, run.manifest.approval.rejections);
     approvals(&mut page, run);
     comparison(&mut page, run);
     if matches!(summary.phase, Phase::Pending | Phase::Approved) {
@@ -128,7 +136,7 @@ pub fn short(run: &Run, nodes: &[NodeEntry], out: &Out) -> Result<()> {
         page.field("Not before", when::full(at));
     }
     steps(&mut page, &run.manifest);
-    rules(&mut page, &run.rules);
+    rules(&mut page, &run.rules, run.manifest.approval.rejections);
     approvals(&mut page, run);
     comparison(&mut page, run);
     page.print()
@@ -144,7 +152,7 @@ pub fn plan(plan: &RunPlan, out: &Out) -> Result<()> {
     }
     page.field("Batches", batches(&plan.batches));
     steps(&mut page, &plan.manifest);
-    rules(&mut page, &plan.approvers);
+    rules(&mut page, &plan.approvers, plan.manifest.approval.rejections);
     page.print()
 }
 
@@ -157,10 +165,10 @@ fn what(page: &mut Page<'_>, manifest: &Manifest, nodes: &[NodeEntry]) {
     let names: Vec<&str> = nodes.iter().take(12).map(|node| node.name.as_str()).collect();
     let more = nodes.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    page.field("Where", format!("{} node{}: {}{more}", nodes.len(), if nodes.len() == 1 { "" } else { "s" }, names.join(", ")));
+    page.field("Where", format!("{}: {}{more}", count(nodes.len(), "node"), names.join(", ")));
     page.field("Why", if manifest.reason.is_empty() { "(no reason given)" } else { &manifest.reason });
     page.field("Inputs", inputs(manifest));
-    page.field("How", strategy(manifest));
+    page.field("How", format!("{}; at most {} a node", strategy(&manifest.strategy), manifest.timeout));
     page.field("As", manifest.run_as.as_deref().unwrap_or("the agent's own account"));
 }
 
@@ -172,8 +180,7 @@ fn inputs(manifest: &Manifest) -> String {
 }
 
 /// The rollout in words.
-pub fn strategy(manifest: &Manifest) -> String {
-    let strategy = &manifest.strategy;
+pub fn strategy(strategy: &Strategy) -> String {
     let amount = |amount: Option<synod_domain::strategy::Amount>| {
         amount
             .and_then(|a| serde_json::to_value(a).ok())
@@ -195,7 +202,6 @@ pub fn strategy(manifest: &Manifest) -> String {
     if strategy.gate == Gate::Manual {
         words.push_str("; somebody lets each further batch go");
     }
-    let _ = write!(words, "; at most {} a node", manifest.timeout);
     words
 }
 
@@ -216,7 +222,7 @@ fn step_words(page: &mut Page<'_>, n: usize, step: &Step, inputs: &Value) {
         let _ = write!(title, ", when {condition}");
     }
     if let Some(retry) = &step.retry {
-        let _ = write!(title, ", again every {} until {}, at most {} times", retry.every, retry.until, retry.limit);
+        let _ = write!(title, ", again every {} until {}, at most {}", retry.every, retry.until, count(retry.limit as usize, "time"));
     }
     if let Some(limit) = step.timeout {
         let _ = write!(title, ", at most {limit}");
@@ -234,14 +240,31 @@ fn step_words(page: &mut Page<'_>, n: usize, step: &Step, inputs: &Value) {
     for (name, value) in &step.env {
         page.item(format!("    {name}={}", preview(value, inputs)));
     }
-    if let Some(expect) = &step.expect
-        && let Ok(expect) = serde_json::to_string(expect)
-    {
-        page.item(format!("    expects {expect}"));
-    }
+    page.expects(step);
 }
 
-fn rules(page: &mut Page<'_>, rules: &[RuleStatus]) {
+/// How many people can call a run off: `1 rejection ends it`.
+pub fn rejections(n: u32) -> String {
+    if n == 1 { "1 rejection ends it".to_owned() } else { format!("{n} rejections end it") }
+}
+
+/// What a step's outcome must look like, in words: `exit code 0, standard error without "failed"`.
+fn expectation(expect: &Expect) -> String {
+    let mut words = vec![format!("exit code {}", expect.exit_code.unwrap_or(0))];
+    for (name, check) in [("standard output", &expect.stdout), ("standard error", &expect.stderr)] {
+        let Some(check) = check else { continue };
+        let all =
+            [("with", &check.contains), ("without", &check.not_contains), ("matching", &check.matches), ("not matching", &check.not_matches)];
+        words.extend(all.into_iter().filter_map(|(how, text)| text.as_ref().map(|text| format!("{name} {how} \"{text}\""))));
+    }
+    let otherwise = match expect.on_mismatch {
+        OnMismatch::Fail => "otherwise it fails and the rollout stops",
+        OnMismatch::Warn => "otherwise it warns",
+    };
+    format!("{}; {otherwise}", words.join(", "))
+}
+
+fn rules(page: &mut Page<'_>, rules: &[RuleStatus], most_rejections: u32) {
     if rules.is_empty() {
         page.field("Approval", "none is needed");
         return;
@@ -256,6 +279,7 @@ fn rules(page: &mut Page<'_>, rules: &[RuleStatus]) {
             page.marked(Colour::Yellow, &format!("· {}{filled} — {} missing, {could}", rule.rule, rule.missing));
         }
     }
+    page.item(rejections(most_rejections));
 }
 
 fn approvals(page: &mut Page<'_>, run: &Run) {
@@ -373,7 +397,7 @@ pub(crate) mod tests {
         let mut page = Page::new(&out);
         what(&mut page, &run.manifest, &nodes);
         steps(&mut page, &run.manifest);
-        rules(&mut page, &run.rules);
+        rules(&mut page, &run.rules, 1);
         for words in [
             "Who:          dave",
             "shop/restart, revision 3 by alice",
@@ -397,6 +421,15 @@ pub(crate) mod tests {
         let mut other = run;
         other.manifest.steps[0].run = Some("rm -rf /".into());
         assert_eq!(verify(&other, &nodes).unwrap_err().exit(), Exit::Denied);
+    }
+
+    #[test]
+    fn expectations_are_plain_words() {
+        let expect: Expect = serde_json::from_value(json!({"exitCode": 0, "stderr": {"notContains": "did not start"}, "onMismatch": "fail"})).unwrap();
+        assert_eq!(expectation(&expect), "exit code 0, standard error without \"did not start\"; otherwise it fails and the rollout stops");
+        let expect: Expect = serde_json::from_value(json!({"stdout": {"contains": "ok", "matches": "^up"}, "onMismatch": "warn"})).unwrap();
+        assert_eq!(expectation(&expect), "exit code 0, standard output with \"ok\", standard output matching \"^up\"; otherwise it warns");
+        assert_eq!((rejections(1), rejections(2)), ("1 rejection ends it".to_owned(), "2 rejections end it".to_owned()));
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn print(event: &Event, app: &App<'_>) -> Result<()> {
 fn line(event: &Event, app: &App<'_>) -> String {
     let kind = event.kind.strip_prefix("synod.").unwrap_or(&event.kind);
     let time = app.out.paint(Colour::Dim, &event.time.to_string());
-    format!("{time}  {:<22} {}  {}  {}", clean(kind), clean(&event.subject), clean(&event.actor), clean(&details(&event.data)))
+    format!("{time}  {:<22} {}  {}  {}", clean(kind), clean(&event.subject), clean(&event.actor), clean(&details(&event.data, TERSE)))
 }
 
 /// Shows events as a table.
@@ -131,6 +131,7 @@ pub fn show(found: &Found<Event>, app: &App<'_>) -> Result {
                 ("ACTOR", Show::Always),
                 ("DETAILS", Show::Always),
             ]);
+            let most = if app.out.terminal { TERSE } else { usize::MAX };
             for event in &found.items {
                 table.row(vec![
                     event.position.into(),
@@ -140,7 +141,7 @@ pub fn show(found: &Found<Event>, app: &App<'_>) -> Result {
                     event.namespace.as_deref().unwrap_or_default().into(),
                     event.run.as_deref().unwrap_or_default().into(),
                     (&event.actor).into(),
-                    details(&event.data).into(),
+                    details(&event.data, most).into(),
                 ]);
             }
             table
@@ -150,13 +151,16 @@ pub fn show(found: &Found<Event>, app: &App<'_>) -> Result {
     Ok(Exit::Ok)
 }
 
-/// The plain fields of an event's data: `node=web-1 phase=succeeded`.
-pub fn details(data: &Value) -> String {
+/// How long a field of an event's data may be on a line for people.
+const TERSE: usize = 80;
+
+/// The plain fields of an event's data, each cut to so many characters: `node=web-1 phase=succeeded`.
+fn details(data: &Value, most: usize) -> String {
     let fields = data.as_object().into_iter().flatten().filter_map(|(name, value)| {
         let text = match value {
             Value::String(text) if text.is_empty() => return None,
-            Value::String(text) if text.contains(' ') => format!("\"{}\"", shorten(text, 80)),
-            Value::String(text) => shorten(text, 80),
+            Value::String(text) if text.contains(' ') => format!("\"{}\"", shorten(text, most)),
+            Value::String(text) => shorten(text, most),
             Value::Number(_) | Value::Bool(_) => value.to_string(),
             _ => return None,
         };
@@ -191,7 +195,7 @@ pub fn words(event: &Event) -> String {
         types::TASK_STARTED => format!("{actor} started"),
         kind => {
             let kind = kind.strip_prefix("synod.run.").or(kind.strip_prefix("synod.")).unwrap_or(kind).replace(['_', '.'], " ");
-            format!("{kind} {}", details(&event.data))
+            format!("{kind} {}", details(&event.data, TERSE))
         }
     };
     clean(words.trim())

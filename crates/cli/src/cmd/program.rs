@@ -10,7 +10,7 @@ use synod_protocol::http::system::ServerInfo;
 use super::API;
 use crate::args::Cli;
 use crate::exit::{Exit, Fault, Result};
-use crate::output::note;
+use crate::output::{count, note};
 use crate::session::App;
 
 /// Arguments of `completion`.
@@ -63,7 +63,7 @@ pub async fn version(args: VersionArgs, app: &App<'_>) -> Result {
     };
     let shown = json!({"client": own, "server": info.as_ref().map(|info| &info.version), "database": info.as_ref().map(|info| &info.database)});
     app.out.either(&shown, || match &info {
-        Some(info) => format!("synod {own}\nserver {} on {}, {} member(s)", info.version, info.database, info.members.len()),
+        Some(info) => format!("synod {own}\nserver {} on {}, {}", info.version, info.database, count(info.members.len(), "member")),
         None => format!("synod {own}"),
     })?;
     if let Some(fault) = fault {

@@ -20,7 +20,7 @@ use super::watch;
 use crate::documents::{locate_in, read_file, read_stdin};
 use crate::exit::{Exit, Fault, Result};
 use crate::inputs::{Assignment, build, need_schema};
-use crate::output::clean;
+use crate::output::{Format, clean};
 use crate::positions::{Parsed, parse_json, parse_yaml};
 use crate::session::App;
 use crate::{prompt, when};
@@ -110,6 +110,10 @@ pub async fn run(args: RunArgs, app: &App<'_>) -> Result {
 
 /// Tells what was requested, or waits for its end.
 pub async fn requested(client: &Client, run: &Run, wait: bool, follow: bool, app: &App<'_>) -> Result {
+    if app.out.format() == Format::Name {
+        app.out.line(&run.summary.id)?;
+        return if wait || follow { watch::wait(client, run, app).await } else { Ok(Exit::Ok) };
+    }
     if follow {
         announce(run, app)?;
         return watch::follow(client, run, app).await;
@@ -122,9 +126,6 @@ pub async fn requested(client: &Client, run: &Run, wait: bool, follow: bool, app
     }
     if app.out.structured() {
         return app.out.value(run).map(|()| Exit::Ok);
-    }
-    if app.out.format() == crate::output::Format::Name {
-        return app.out.line(&run.summary.id).map(|()| Exit::Ok);
     }
     announce(run, app)?;
     app.out.line(&format!("digest  {}", run.digest))?;

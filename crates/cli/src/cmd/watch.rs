@@ -18,7 +18,7 @@ use super::describe_run::counts;
 use super::events::{read, words};
 use super::logs::Printer;
 use crate::exit::{Exit, Fault, Result};
-use crate::output::{Colour, clean, note};
+use crate::output::{Colour, Format, clean, note};
 use crate::session::App;
 use crate::stream::Follow;
 use crate::when;
@@ -41,6 +41,10 @@ pub struct WatchArgs {
 pub async fn watch(args: WatchArgs, app: &App<'_>) -> Result {
     let client = app.connect().await?;
     let run: Run = client.get(&format!("{API}/runs/{}", escape(&args.run))).await?;
+    if app.out.format() == Format::Name {
+        app.out.line(&run.summary.id)?;
+        return wait(&client, &run, app).await;
+    }
     if run.summary.phase.ended() {
         return ended(&client, &run, app).await;
     }
@@ -92,6 +96,10 @@ async fn ended(client: &Client, run: &Run, app: &App<'_>) -> Result {
     let exit = Exit::of_run(summary.phase);
     if app.out.structured() {
         return app.out.value(run).map(|()| exit);
+    }
+    // Whoever wants the name has it already, and the exit code tells the rest.
+    if app.out.format() == Format::Name {
+        return Ok(exit);
     }
     let colour = match summary.phase {
         Phase::Succeeded => Colour::Green,

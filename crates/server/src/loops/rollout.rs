@@ -11,13 +11,17 @@ use crate::app::App;
 use crate::ops;
 
 const BATCH: u32 = 200;
+/// So long after its start a server gives no task up: agents that were cut off must be able to come back first.
+const SETTLE_MS: i64 = 10_000;
 
 /// Looks at every run whose time has come, and at every task that is overdue.
 pub async fn tick(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     let (due, overdue) = {
         let mut reader = app.db.reader().await?;
-        (run::due(&mut reader, now, BATCH).await?, task::overdue(&mut reader, now, 5000).await?)
+        let settled = now.since(app.started_at) >= SETTLE_MS;
+        let overdue = if settled { task::overdue(&mut reader, now, 5000).await? } else { Vec::new() };
+        (run::due(&mut reader, now, BATCH).await?, overdue)
     };
     for id in &due {
         ops::rollout::look(&app, id).await?;

@@ -62,7 +62,9 @@ pub async fn record(app: &Arc<App>, reported: Reported, now: Timestamp) -> Resul
         }
         if ended.len() < reported.ended.len() {
             let known: HashSet<(&str, u32)> = ended.iter().map(|t| (t.run.as_str(), t.idx)).collect();
-            let late: Vec<Ended> = reported.ended.iter().filter(|e| !known.contains(&(e.run_id.as_str(), e.idx))).cloned().collect();
+            // Giving up what another server gave up already is no news from the node.
+            let is_result = |e: &&Ended| e.detail != GIVEN_UP;
+            let late: Vec<Ended> = reported.ended.iter().filter(is_result).filter(|e| !known.contains(&(e.run_id.as_str(), e.idx))).cloned().collect();
             for task in task::ended_late(&mut tx, &late).await? {
                 let Some(e) = by_task.get(&(task.run.as_str(), task.idx)) else { continue };
                 events.push(task_event(types::TASK_LATE, &task, json!({"phase": e.phase, "exitCode": e.exit_code})));
