@@ -30,6 +30,8 @@ pub struct Target {
     pub token: Option<String>,
     /// The saved login it came from.
     pub context: Option<String>,
+    /// The saved login of another server whose pinned authority is trusted here too: members of a cluster share one.
+    pub borrowed: Option<String>,
 }
 
 impl App<'_> {
@@ -96,7 +98,13 @@ pub fn target(globals: &Globals, store: impl FnOnce() -> Result<Store>) -> Resul
         (None, Some((_, login))) => address(&login.server)?,
         (None, None) => return Err(Fault::new(Exit::Denied, "no server is chosen").help("sign in with `synod login https://HOST:PORT`, or pass --server")),
     };
-    let login = chosen.filter(|(_, login)| login.is_at(&address));
+    // Another member of the cluster has a certificate of the same pinned authority. The client sends nothing, and so no
+    // token either, before the handshake has proven that authority.
+    let known = all.contexts.values().any(|login| login.is_at(&address));
+    let sibling = chosen
+        .or_else(|| current(&all))
+        .filter(|(_, login)| given.is_none() && !known && login.ca_fingerprint.is_some() && login.ca_pem.is_none());
+    let login = chosen.filter(|(_, login)| login.is_at(&address)).or(sibling);
     let pinned = || login.map(|(_, login)| login).into_iter().chain(all.contexts.values().filter(|c| c.is_at(&address))).find_map(Context::trust);
     let trust = given.or_else(pinned).ok_or_else(|| {
         Fault::new(Exit::Denied, format!("no certificate authority is trusted for {address}"))
@@ -104,8 +112,13 @@ pub fn target(globals: &Globals, store: impl FnOnce() -> Result<Store>) -> Resul
     })?;
     let own = globals.token.is_none();
     let token = globals.token.clone().or_else(|| login.and_then(|(_, login)| login.token.clone()));
-    let target = Target { address, trust, token, context: login.filter(|_| own).map(|(name, _)| name.clone()) };
+    let borrowed = sibling.map(|(name, _)| name.clone());
+    let target = Target { address, trust, token, context: login.filter(|_| own).map(|(name, _)| name.clone()), borrowed };
     Ok((target, login.filter(|_| own).map(|(_, login)| login.clone())))
+}
+
+fn current(all: &Contexts) -> Option<(&String, &Context)> {
+    all.current.as_ref().and_then(|name| all.contexts.get_key_value(name))
 }
 
 fn choose<'c>(all: &'c Contexts, name: Option<&str>, server: Option<&Address>) -> Result<Option<(&'c String, &'c Context)>> {
@@ -116,7 +129,7 @@ fn choose<'c>(all: &'c Contexts, name: Option<&str>, server: Option<&Address>) -
             fault.help(near.map_or_else(|| "`synod context list` shows them".to_owned(), |near| format!("did you mean `{near}`?")))
         });
     }
-    let current = all.current.as_ref().and_then(|name| all.contexts.get_key_value(name));
+    let current = current(all);
     let Some(server) = server else { return Ok(current) };
     let mut there = all.contexts.iter().filter(|(_, login)| login.is_at(server));
     let only = there.next().filter(|_| there.next().is_none());
@@ -130,7 +143,16 @@ pub async fn explain(fault: Fault, globals: &Globals) -> Fault {
         return fault;
     }
     let Ok((target, _)) = target(globals, Store::of_user) else { return fault };
-    changed(&target.address, &target.trust).await.unwrap_or(fault)
+    match (changed(&target.address, &target.trust).await, target.borrowed) {
+        (None, _) => fault,
+        (Some(changed), None) => changed,
+        (Some(_), Some(login)) => {
+            let address = &target.address;
+            let message = format!("no certificate authority is trusted for {address}\nIt shows another one than the login `{login}` pins. Nothing was sent.");
+            Fault::new(Exit::Denied, message)
+                .help(format!("if it is another installation, sign in with `synod login {address}`, or pass --ca-fingerprint or --ca-file"))
+        }
+    }
 }
 
 /// The refusal when a server shows another authority than the trusted one.
@@ -204,8 +226,23 @@ mod tests {
         assert_eq!(find(&globals).unwrap().token, None);
         let globals = Globals { context: Some("a".into()), ..globals };
         assert_eq!(find(&globals).unwrap().token, None);
-        let globals = Globals { server: Some("https://c:1".into()), ..Globals::default() };
-        assert_eq!(find(&globals).unwrap_err().exit(), Exit::Denied);
+        // Saved logins of the server itself are never mixed with those of another.
+        let globals = Globals { server: Some("https://b:1".into()), context: Some("a".into()), ..Globals::default() };
+        assert_eq!(find(&globals).unwrap().token, None);
         assert_eq!(find(&Globals { context: Some("x".into()), ..Globals::default() }).unwrap_err().exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn another_member_is_trusted_by_the_same_pinned_authority_only() {
+        let globals = Globals { server: Some("https://c:1".into()), ..Globals::default() };
+        let found = find(&globals).unwrap();
+        assert_eq!((found.token.as_deref(), found.borrowed.as_deref()), (Some("ta"), Some("a")));
+        assert!(matches!(&found.trust, Trust::Fingerprint(pinned) if pinned == "sha256:aa"), "{:?}", found.trust);
+        let found = find(&Globals { context: Some("b".into()), ..globals.clone() }).unwrap();
+        assert_eq!((found.token.as_deref(), found.context.as_deref()), (Some("tb"), Some("b")));
+        // A login that pins nothing vouches for no other server.
+        let (_folder, store) = store();
+        store.update(|all| Ok(all.contexts.values_mut().for_each(|login| login.ca_fingerprint = None))).unwrap();
+        assert_eq!(target(&globals, || Ok(store)).unwrap_err().exit(), Exit::Denied);
     }
 }

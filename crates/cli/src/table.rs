@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let piped = Out::plain(Format::Table);
-        let out = Out { terminal: true, ..piped.clone() };
+        let mut out = piped.clone();
+        out.terminal = true;
         let text = table().render(&out, Format::Table);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "NAME   AGE  REASON");

@@ -82,6 +82,10 @@ fn answer(request: &str, seen_before: bool) -> (u16, &'static str, String) {
 }
 
 fn serve(port: u16) -> Server {
+    serve_as(port, tls())
+}
+
+fn serve_as(port: u16, tls: rustls::ServerConfig) -> Server {
     let asked = Asked::default();
     let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -89,7 +93,7 @@ fn serve(port: u16) -> Server {
     let record = asked.clone();
     std::thread::spawn(move || {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async move {
-            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls()));
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             loop {
                 let Ok((tcp, _)) = listener.accept().await else { continue };
@@ -159,8 +163,11 @@ fn texts(output: &Output) -> (i32, String, String) {
 }
 
 fn signed_in() -> (tempfile::TempDir, Server) {
+    signed_in_at(serve(0))
+}
+
+fn signed_in_at(server: Server) -> (tempfile::TempDir, Server) {
     let home = tempfile::tempdir().unwrap();
-    let server = serve(0);
     let (code, out, err) = texts(&synod(home.path(), &["login", &server.url, "--user", "dave", "--password-stdin"], "hunter2\n"));
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("signed in to") && err.contains("sha256:"), "{out}{err}");
@@ -184,6 +191,36 @@ fn an_authority_is_pinned_and_its_change_refused() {
 }
 
 #[test]
+fn another_member_is_trusted_when_it_shows_the_pinned_authority() {
+    let tls = tls();
+    let (home, _server) = signed_in_at(serve_as(0, tls.clone()));
+    let (member, stranger) = (serve_as(0, tls), serve(0));
+    let (code, out, err) = texts(&synod(home.path(), &["get", "users", "-o", "name", "--server", &member.url], ""));
+    assert!(code == 0 && out.starts_with("user-0\n"), "{code}: {err}");
+    let (code, _, err) = texts(&synod(home.path(), &["get", "users", "--server", &stranger.url], ""));
+    assert!(code == 4 && err.contains("no certificate authority is trusted for") && err.contains("Nothing was sent"), "{code}: {err}");
+    assert!(stranger.asked.lock().unwrap().is_empty());
+}
+
+#[test]
+fn roles_that_cannot_begin_say_why() {
+    let home = tempfile::tempdir().unwrap();
+    let server = serve(0);
+    let state = home.path().join("agent").display().to_string();
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    let args = ["agent", "--server", &server.url, "--name", "web-1", "--state-dir", &state, "--join-token", "x", "--ca-fingerprint", &wrong];
+    let (code, _, err) = texts(&synod(home.path(), &args, ""));
+    assert_eq!(code, 4, "{err}");
+    let (code, _, err) = texts(&synod(home.path(), &["bootstrap", &server.url, "--user", "alice", "--token-file", "/nowhere/bootstrap.token"], ""));
+    assert_eq!(code, 2, "{err}");
+    assert!(
+        err.contains("/nowhere/bootstrap.token does not exist") && err.contains("has an administrator already") && err.contains("synod login https://"),
+        "{err}"
+    );
+    assert!(server.asked.lock().unwrap().is_empty());
+}
+
+#[test]
 fn a_run_is_requested_once_and_followed_over_a_break() {
     let (home, server) = signed_in();
     let (code, out, err) = texts(&synod(home.path(), &["run", "shop/restart", "--reason", "x", "--wait"], ""));
@@ -194,6 +231,9 @@ fn a_run_is_requested_once_and_followed_over_a_break() {
     assert_eq!(keys.len(), 2);
     assert!(keys[0] == keys[1] && !keys[0].is_empty());
     assert!(asked.iter().any(|(line, ..)| line.contains("after=2")), "{asked:?}");
+
+    let (code, out, err) = texts(&synod(home.path(), &["run", "shop/restart", "--wait", "-o", "name"], ""));
+    assert_eq!((code, out.as_str()), (1, "r1\n"), "{err}");
 
     let (code, out, err) = texts(&synod(home.path(), &["run", "shop/restart", "--watch"], ""));
     assert_eq!(code, 1, "{out}{err}");

@@ -113,11 +113,12 @@ impl Access {
         closure(self.held(user, namespace, false, now).into_iter().map(|held| held.role))
     }
 
-    /// Somebody's standing as approver of runs of a template, at this moment.
+    /// Somebody's standing as approver of runs of a template, at this moment. A policy that asks for a fresh second
+    /// factor is judged when the vote is cast; a vote that was taken then counts later too.
     pub fn standing(&self, name: &str, namespace: &str, template: &str, now: Timestamp) -> Standing {
         let person = self.people.get(name);
         let able = person.is_some_and(|p| p.enabled && !p.service_account);
-        let may_approve = able && authz::allowed(self, name, authz::Action::RunApprove, &authz::Resource::template(namespace, template), None, now);
+        let may_approve = able && authz::allowed(self, name, authz::Action::RunApprove, &authz::Resource::template(namespace, template), Some(true), now);
         Standing { name: name.to_owned(), may_approve, roles: self.roles(name, Some(namespace), now), groups: self.groups_of(name) }
     }
 

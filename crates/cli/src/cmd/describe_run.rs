@@ -78,7 +78,7 @@ impl<'a> Page<'a> {
     /// What a step's outcome must look like, when that is said.
     pub fn expects(&mut self, step: &Step) {
         if let Some(expect) = &step.expect {
-            self.item(format!("    expects {}", expectation(expect)));
+            self.item(format!("    expects {}", expectation(expect, step.continue_on_failure)));
         }
     }
 
@@ -249,15 +249,15 @@ pub fn rejections(n: u32) -> String {
 }
 
 /// What a step's outcome must look like, in words: `exit code 0, standard error without "failed"`.
-fn expectation(expect: &Expect) -> String {
+fn expectation(expect: &Expect, goes_on: bool) -> String {
     let mut words = vec![format!("exit code {}", expect.exit_code.unwrap_or(0))];
     for (name, check) in [("standard output", &expect.stdout), ("standard error", &expect.stderr)] {
         let Some(check) = check else { continue };
-        let all =
-            [("with", &check.contains), ("without", &check.not_contains), ("matching", &check.matches), ("not matching", &check.not_matches)];
+        let all = [("with", &check.contains), ("without", &check.not_contains), ("matching", &check.matches), ("not matching", &check.not_matches)];
         words.extend(all.into_iter().filter_map(|(how, text)| text.as_ref().map(|text| format!("{name} {how} \"{text}\""))));
     }
     let otherwise = match expect.on_mismatch {
+        OnMismatch::Fail if goes_on => "otherwise it fails",
         OnMismatch::Fail => "otherwise it fails and the rollout stops",
         OnMismatch::Warn => "otherwise it warns",
     };
@@ -426,9 +426,9 @@ pub(crate) mod tests {
     #[test]
     fn expectations_are_plain_words() {
         let expect: Expect = serde_json::from_value(json!({"exitCode": 0, "stderr": {"notContains": "did not start"}, "onMismatch": "fail"})).unwrap();
-        assert_eq!(expectation(&expect), "exit code 0, standard error without \"did not start\"; otherwise it fails and the rollout stops");
+        assert_eq!(expectation(&expect, false), "exit code 0, standard error without \"did not start\"; otherwise it fails and the rollout stops");
         let expect: Expect = serde_json::from_value(json!({"stdout": {"contains": "ok", "matches": "^up"}, "onMismatch": "warn"})).unwrap();
-        assert_eq!(expectation(&expect), "exit code 0, standard output with \"ok\", standard output matching \"^up\"; otherwise it warns");
+        assert_eq!(expectation(&expect, false), "exit code 0, standard output with \"ok\", standard output matching \"^up\"; otherwise it warns");
         assert_eq!((rejections(1), rejections(2)), ("1 rejection ends it".to_owned(), "2 rejections end it".to_owned()));
     }
 

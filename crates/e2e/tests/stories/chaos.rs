@@ -48,30 +48,38 @@ async fn chaos(engine: Engine, servers: usize) {
     std::fs::create_dir(&marks).unwrap();
     let database = new_database(engine, &dir).await;
 
+    let begun = Instant::now();
+    let tell = |what: &str| eprintln!("{engine:?}: {what} after {:.1} s", begun.elapsed().as_secs_f64());
     let mut cluster = Cluster::start(dir.clone(), Some(&database), servers).await;
     let desk = Arc::new(set_up(&mut cluster, &marks).await);
     let over = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = (0..REQUESTERS).map(|n| tokio::spawn(load::requester(desk.clone(), n, seed ^ (n + 1), over.clone()))).collect();
 
     let mut surprises = Vec::new();
-    kill(&mut cluster, &mut StdRng::seed_from_u64(seed), kills, (engine == Engine::Postgres).then_some(&*database), &mut surprises).await;
+    let cut = kill(&mut cluster, &mut StdRng::seed_from_u64(seed), kills, (engine == Engine::Postgres).then_some(&*database), &mut surprises).await;
+    tell("the last kill");
     let settled_by = Instant::now() + SETTLES_WITHIN;
     over.store(true, Ordering::Relaxed);
     let mut asked: Vec<Asked> = Vec::new();
     for requester in load {
         asked.extend(requester.await.expect("a requester was acknowledged whatever it asked"));
     }
-    while connected(&desk.admin[0]).await < NODES.len() && Instant::now() < settled_by {
-        look_after(&mut cluster, None, &mut surprises);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    for server in &desk.admin {
+        while connected(server).await < NODES.len() && Instant::now() < settled_by {
+            look_after(&mut cluster, cut, &mut surprises);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
+    tell("all agents back");
     if engine == Engine::Postgres {
         asked.extend(cut_off(&desk, &database).await);
     }
+    tell("calm");
     // It not only survived: it works as before.
     let after = load::one_more(&desk, settled_by).await;
     asked.push(after);
     let found = checks::settled(&desk, settled_by).await;
+    tell("settled");
     surprises.extend(checks::all(&desk, &asked, &found, &marks, seed).await);
     look_after(&mut cluster, None, &mut surprises);
     cluster.stop().await;
@@ -93,7 +101,8 @@ async fn set_up(cluster: &mut Cluster, marks: &Path) -> Desk {
 }
 
 /// Kills `kills` random processes and starts each again a little later, now and then only after seconds.
-async fn kill(cluster: &mut Cluster, rng: &mut StdRng, kills: u64, database: Option<&str>, surprises: &mut Vec<String>) {
+/// Returns when the connections to the database were last cut.
+async fn kill(cluster: &mut Cluster, rng: &mut StdRng, kills: u64, database: Option<&str>, surprises: &mut Vec<String>) -> Option<Instant> {
     let pool = match database {
         Some(url) => Some(sqlx::PgPool::connect(url).await.unwrap()),
         None => None,
@@ -141,6 +150,7 @@ async fn kill(cluster: &mut Cluster, rng: &mut StdRng, kills: u64, database: Opt
     if let Some(pool) = pool {
         pool.close().await;
     }
+    cut
 }
 
 /// Takes all their connections to the database from the servers.

@@ -33,7 +33,8 @@ async fn two_rules_take_two_people(h: Harness) {
     h.apply(vec![template("t", json!({"approval": rules}))]).await;
     let _agents = h.webs(3).await;
     let (bob, carol, dave) = (h.client("bob").await, h.client("carol").await, h.client("dave").await);
-    let run = request(&dave, &ask("t", json!({}))).await.unwrap();
+    // Long enough to be announced as started: what ends at once is told by its end only.
+    let run = request(&dave, &ask("t", json!({"fake": "slow:1s"}))).await.unwrap();
     assert_eq!((run.summary.phase, run.summary.node_count), (Phase::Pending, 3));
     let awaiting: Page<RunSummary> = bob.get(&format!("{API}/runs?awaitingMe=true")).await.unwrap();
     assert_eq!(awaiting.items.len(), 1);

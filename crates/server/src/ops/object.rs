@@ -63,7 +63,16 @@ pub async fn apply(ctx: &Ctx, request: &ApplyRequest) -> Result<ApplyResponse> {
         return Err(Error::problems(code::INVALID_DOCUMENT, problems));
     }
     for (_, object) in &objects {
-        let target = if object.kind == Kind::Namespace { Resource::system() } else { resource(object.namespace.as_deref()) };
+        // Who owns a namespace may change it, but not make one, nor reach for more nodes.
+        let own = match (&object.spec, ctx.access.namespaces.get(&object.name)) {
+            (Spec::Namespace(new), Some(old)) => old.nodes == new.nodes,
+            _ => false,
+        };
+        let target = match object.kind {
+            Kind::Namespace if own => Resource::namespace(&object.name),
+            Kind::Namespace => Resource::system(),
+            _ => resource(object.namespace.as_deref()),
+        };
         ctx.require(action(object.kind, true), &target)?;
     }
     if !request.dry_run && objects.iter().any(|(_, object)| object.kind.is_access()) {

@@ -1,5 +1,6 @@
 //! The demo's processes: a server and three agents, each a process of its own that can be killed and started again.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use synod_domain::Span;
 use synod_protocol::http::Page;
 use synod_protocol::http::auth::{LoginRequest, SessionToken};
-use synod_protocol::http::client::{Address, Client};
+use synod_protocol::http::client::{Address, Client, ClientError};
 use synod_protocol::http::node::{CreatedJoinToken, NewJoinToken, Node};
 use synod_protocol::http::object::{ApplyRequest, ApplyResponse};
 use synod_protocol::http::user::{Bootstrap, NewUser, User};
@@ -16,7 +17,7 @@ use synod_protocol::tls::{self, Trust};
 use tokio::process::{Child, Command};
 
 use super::super::API;
-use super::{NODES, PEOPLE};
+use super::{NODES, PEOPLE, folder};
 use crate::exit::{Exit, Fault, Result};
 
 const SHOP: &str = include_str!("../../../../../examples/demo/shop.yaml");
@@ -37,6 +38,7 @@ pub struct Fleet {
     config: PathBuf,
     server: Option<Child>,
     agents: Vec<(&'static str, Option<Child>)>,
+    _lock: File,
 }
 
 fn failed(what: impl Into<String>) -> Fault {
@@ -44,15 +46,27 @@ fn failed(what: impl Into<String>) -> Fault {
 }
 
 impl Fleet {
-    /// Starts everything: the server, its users and templates, and the agents.
-    pub async fn start(dir: PathBuf, listen: SocketAddr, database: Option<&str>) -> Result<Self> {
+    /// Starts everything: the server, its users and templates, and the agents. What an earlier demo left in the folder is gone on with.
+    pub async fn start(dir: &Path, listen: SocketAddr, database: Option<&str>, walk: bool) -> Result<Self> {
         let program = std::env::current_exe().map_err(|e| failed(format!("cannot find this program: {e}")))?;
+        // The processes and the steps have working folders of their own.
+        let dir = std::path::absolute(dir).map_err(|e| Fault::file("find", dir, &e))?;
         let make = |path: &Path| std::fs::create_dir_all(path).map_err(|e| Fault::file("make", path, &e));
+        make(&dir)?;
+        let lock = folder::lock(&dir)?;
+        let again = folder::left_behind(&dir, database, walk)?;
+        let listen = if listen.port() == 0 { free_port()? } else { listen };
+        let url = format!("https://{listen}");
+        let address: Address = url.parse().map_err(failed)?;
+        if tokio::net::TcpStream::connect((address.host.as_str(), address.port)).await.is_ok() {
+            return Err(Fault::usage(format!("something listens on {listen} already")).help("choose another address with --listen 127.0.0.1:PORT"));
+        }
+        if again {
+            folder::forget_services(&dir)?;
+        }
         for folder in ["bin", "server", "services"] {
             make(&dir.join(folder))?;
         }
-        let listen = if listen.port() == 0 { free_port()? } else { listen };
-        let url = format!("https://{listen}");
         let supervisor = dir.join("bin/supervisor");
         // Steps run with an environment of their own, so the script itself says where the demo's services live.
         let place = synod_domain::render::shell_quote(&dir.join("services").display().to_string());
@@ -61,20 +75,14 @@ impl Fleet {
         std::fs::set_permissions(&supervisor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(|e| Fault::file("write", &supervisor, &e))?;
         let config = dir.join("server.toml");
         let mut text = format!("listen = \"{listen}\"\nurl = \"{url}\"\nstate_dir = {:?}\n", dir.join("server"));
-        if let Some(database) = database {
-            text.push_str(&format!("database = {database:?}\n"));
-        }
+        text.push_str(&folder::database_line(database));
         // In the demo nobody has an authenticator at hand; who enrols one is asked for it.
         text.push_str("\n[security]\nstep_up = \"enrolled\"\n");
         std::fs::write(&config, text).map_err(|e| Fault::file("write", &config, &e))?;
-        let address: Address = url.parse().map_err(failed)?;
-        if tokio::net::TcpStream::connect((address.host.as_str(), address.port)).await.is_ok() {
-            return Err(Fault::usage(format!("something listens on {listen} already")).help("choose another address with --listen 127.0.0.1:PORT"));
-        }
-        let mut fleet = Self { program, dir, url, fingerprint: String::new(), address, config, server: None, agents: Vec::new() };
+        let mut fleet = Self { program, dir, url, fingerprint: String::new(), address, config, server: None, agents: Vec::new(), _lock: lock };
         let set_up = async {
             fleet.start_server().await?;
-            fleet.populate().await
+            if again { fleet.go_on().await } else { fleet.populate().await }
         };
         if let Err(fault) = set_up.await {
             fleet.stop().await;
@@ -152,9 +160,26 @@ impl Fleet {
         Ok(anyone.with_token(Some(session.token)))
     }
 
+    /// Starts the agents of an earlier demo, whose people, templates and nodes are all there.
+    async fn go_on(&mut self) -> Result<()> {
+        for (name, _) in NODES {
+            self.agents.push((name, None));
+            self.start_agent(name)?;
+        }
+        match self.client(PEOPLE[0].0).await {
+            Ok(alice) => self.wait_for_agents(&alice).await,
+            // Her password was changed, or she has a second factor now; the agents connect without being looked at.
+            Err(Fault::Client(ClientError::Problem(_))) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
     async fn populate(&mut self) -> Result<()> {
         let (admin, password, _) = PEOPLE[0];
         let token_file = self.dir.join("server/bootstrap.token");
+        if !token_file.exists() {
+            return Err(Fault::usage("the database has an administrator already; a new demo needs an empty one").help("name an empty database with --database"));
+        }
         let token = crate::documents::read_file(&token_file)?;
         let first = Bootstrap { name: admin.to_owned(), password: password.to_owned(), token: token.trim().to_owned() };
         let _: User = self.anyone()?.post(&format!("{API}/bootstrap"), &first).await?;

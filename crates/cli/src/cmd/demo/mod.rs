@@ -1,6 +1,7 @@
 //! `synod demo`: a server, three agents and demo users on this machine; with `--walk`, the whole story played through.
 
 mod fleet;
+mod folder;
 mod walk;
 
 use std::net::SocketAddr;
@@ -40,10 +41,10 @@ pub struct DemoArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443", conflicts_with = "walk")]
     listen: SocketAddr,
-    /// Keep the demo's state in this folder instead of a temporary one
+    /// Keep the demo's state in this folder instead of a temporary one; a demo that is there already is gone on with
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-    /// Use this database instead of an embedded one (postgres://…); it must be empty
+    /// Use this database instead of an embedded one (postgres://…); it must be empty, or that of the demo in --dir
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 }
@@ -53,7 +54,7 @@ pub async fn demo(args: DemoArgs, app: &App<'_>) -> Result {
     let temporary = tempfile::tempdir().map_err(|e| Fault::new(Exit::Internal, format!("cannot make a temporary folder: {e}")))?;
     let dir = args.dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let listen = if args.walk { SocketAddr::from(([127, 0, 0, 1], 0)) } else { args.listen };
-    let mut fleet = Fleet::start(dir, listen, args.database.as_deref()).await?;
+    let mut fleet = Fleet::start(&dir, listen, args.database.as_deref(), args.walk).await?;
     if let Some(file) = &args.ready_file {
         let ready = json!({
             "server": fleet.url,
@@ -69,7 +70,7 @@ pub async fn demo(args: DemoArgs, app: &App<'_>) -> Result {
         fleet.stop().await;
         return walked;
     }
-    note(&welcome(&fleet));
+    note(&welcome(&fleet, &args));
     let ended = tokio::select! {
         () = settings::told_to_stop() => Ok(Exit::Ok),
         fault = fleet.watch() => Err(fault),
@@ -79,7 +80,7 @@ pub async fn demo(args: DemoArgs, app: &App<'_>) -> Result {
     ended
 }
 
-fn welcome(fleet: &Fleet) -> String {
+fn welcome(fleet: &Fleet, args: &DemoArgs) -> String {
     use std::fmt::Write as _;
     let mut text = format!("\nThe demo is up: {}\n  its certificate authority  {}\n\n  user    password              may\n", fleet.url, fleet.fingerprint);
     for (name, password, may) in PEOPLE {
@@ -87,11 +88,16 @@ fn welcome(fleet: &Fleet) -> String {
     }
     let _ = write!(
         text,
-        "\nIn another terminal:\n  alias synod={}\n  synod login {} --user dave\n  synod run restart-service -n shop --input service=web --target role=web --reason \"stuck workers\"\n  synod login --user bob {}; synod get runs --awaiting-me; synod approve RUN --comment ok\n  synod login --user carol {}; synod approve RUN; synod watch RUN\n\nCtrl-C stops it and removes everything it made.",
+        "\nIn another terminal:\n  alias synod={}\n  synod login {} --user dave\n  synod run restart-service -n shop --input service=web --target role=web --reason \"stuck workers\"\n  synod login --user bob {}; synod get runs --awaiting-me; synod approve RUN --comment ok\n  synod login --user carol {}; synod approve RUN; synod watch RUN\n\n",
         fleet.program.display(),
         fleet.url,
         fleet.url,
         fleet.url
     );
+    text.push_str(&match (&args.dir, &args.database) {
+        (Some(dir), _) => format!("Ctrl-C stops it; its state stays in {}, and the same command goes on with it.", dir.display()),
+        (None, Some(_)) => "Ctrl-C stops it and removes its files; what is in the database stays.".to_owned(),
+        (None, None) => "Ctrl-C stops it and removes everything it made.".to_owned(),
+    });
     text
 }
