@@ -53,17 +53,18 @@ stop() {
     trap - EXIT INT TERM
     for pid in $pids; do
         # setsid made each a process group of its own: Salt's children go with their parent.
-        kill -TERM -- "-$pid" 2>/dev/null || true
+        kill -s TERM -- "-$pid" 2>/dev/null || true
     done
     n=0
     while [ $n -lt 50 ]; do
         alive=""
-        for pid in $pids; do kill -0 -- "-$pid" 2>/dev/null && alive=yes; done
+        for pid in $pids; do kill -s 0 -- "-$pid" 2>/dev/null && alive=yes; done
         [ -n "$alive" ] || break
         sleep 0.1
         n=$((n + 1))
     done
-    for pid in $pids; do kill -KILL -- "-$pid" 2>/dev/null || true; done
+    for pid in $pids; do kill -s KILL -- "-$pid" 2>/dev/null || true; done
+    sleep 0.2
     rm -rf "$dir"
 }
 trap stop EXIT
@@ -119,18 +120,27 @@ cat >"$dir/measure.py" <<'EOF'
 import json, os, statistics, subprocess, sys, time
 
 conf, program, minions, quick, target = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "--quick", sys.argv[5]
+import logging
 import salt.client
+import salt.exceptions
 import salt.version
 
-client = salt.client.LocalClient(c_path=os.path.join(conf, "master"))
+logging.disable(logging.CRITICAL)
+client = None
 ONE = "minion-0"
 
 
 def await_minions():
+    global client
     until = time.monotonic() + 120 + 3 * minions
     found = {}
     while time.monotonic() < until:
-        found = client.cmd("*", "test.ping", timeout=5) or {}
+        try:
+            # A client reads the master's key when it is made, so it must not be older than the key.
+            client = salt.client.LocalClient(c_path=os.path.join(conf, "master"))
+            found = client.cmd("*", "test.ping", timeout=5) or {}
+        except (salt.exceptions.SaltException, OSError):
+            found = {}
         if sum(1 for up in found.values() if up is True) >= minions:
             return
         time.sleep(1)
@@ -157,7 +167,8 @@ def on_one(fun, args, good):
 
 
 def command():
-    done = subprocess.run([program, "-c", conf, ONE, "cmd.run", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
+    # Salt reads arguments as YAML: without the inner quotes it would run `True`.
+    done = subprocess.run([program, "-c", conf, ONE, "cmd.run", "'true'"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60)
     if done.returncode != 0:
         sys.exit("The salt command failed: %s" % done.stderr.decode(errors="replace")[-500:])
 
@@ -228,9 +239,9 @@ SALT_LEADERS=$pids timeout 1500 "$venv/bin/python" "$dir/measure.py" "$dir/m" "$
     || fail "Salt could not be measured; the sentence above says why$(tail -n 3 "$dir/m/out" "$dir/n0/out" 2>/dev/null | sed 's/^/ | /')"
 # Nothing of Salt runs while Synod is measured.
 leaders=$pids
-for pid in $leaders; do kill -TERM -- "-$pid" 2>/dev/null || true; done
+for pid in $leaders; do kill -s TERM -- "-$pid" 2>/dev/null || true; done
 sleep 2
-for pid in $leaders; do kill -KILL -- "-$pid" 2>/dev/null || true; done
+for pid in $leaders; do kill -s KILL -- "-$pid" 2>/dev/null || true; done
 
 scenarios=lone,cli_wait,sequential,inflight50,idle
 case "$minions" in 20) scenarios=$scenarios,real20 ;; 60) scenarios=$scenarios,real60 ;; esac

@@ -50,8 +50,7 @@ pub async fn agents(args: AgentsArgs) -> Result<()> {
     let token = std::fs::read_to_string(&args.join_token_file).with_context(|| args.join_token_file.display().to_string())?.trim().to_owned();
     let address: Address = args.url.parse().map_err(|e: String| anyhow!(e))?;
     let trust = Trust::Fingerprint(args.ca_fingerprint.clone());
-    let clients: Vec<Arc<Client>> =
-        (0..ENROL_CONNECTIONS).map(|_| Ok(Arc::new(Client::new(address.clone(), &trust, None)?))).collect::<Result<_>>()?;
+    let clients: Vec<Arc<Client>> = (0..ENROL_CONNECTIONS).map(|_| Ok(Arc::new(Client::new(address.clone(), &trust, None)?))).collect::<Result<_>>()?;
     let began = Instant::now();
     let work = (0..args.count).map(|n| {
         let client = clients[n % clients.len()].clone();

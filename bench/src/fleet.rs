@@ -258,7 +258,12 @@ impl Fleet {
                 return Ok(());
             }
             if Instant::now() > until {
-                bail!("only {connected} of {} agents are connected after {} s; {prefix}-0 says: {}", self.agents.len(), UP_WITHIN.as_secs(), self.log(&format!("{prefix}-0")));
+                bail!(
+                    "only {connected} of {} agents are connected after {} s; {prefix}-0 says: {}",
+                    self.agents.len(),
+                    UP_WITHIN.as_secs(),
+                    self.log(&format!("{prefix}-0"))
+                );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

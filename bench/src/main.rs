@@ -122,7 +122,8 @@ fn program(given: Option<&Path>) -> Result<PathBuf> {
         None if beside.is_file() => beside,
         None => PathBuf::from("target/release/synod"),
     };
-    path.canonicalize().with_context(|| format!("{} is not there; build it with `cargo build --release`, or name it with --synod", path.display()))
+    path.canonicalize()
+        .with_context(|| format!("{} is not there; build it with `cargo build --release`, or name it with --synod", path.display()))
 }
 
 async fn bench(cli: &Cli) -> Result<bool> {
@@ -146,7 +147,16 @@ async fn bench(cli: &Cli) -> Result<bool> {
     let chosen = if cli.scenario.is_empty() { Scenario::value_variants().to_vec() } else { cli.scenario.clone() };
     let machine = place::machine();
     let fsync_ms = place::fsync_ms(&cli.dir)?;
-    println!("{} on {}; {} x {}, {} MiB, Linux {}, load {}", synod.display(), file_system, machine.cpus, machine.cpu_model, machine.memory_mib, machine.kernel, machine.load_1m);
+    println!(
+        "{} on {}; {} x {}, {} MiB, Linux {}, load {}",
+        synod.display(),
+        file_system,
+        machine.cpus,
+        machine.cpu_model,
+        machine.memory_mib,
+        machine.kernel,
+        machine.load_1m
+    );
     println!("4 KiB append and fsync: {} ms", report::short(fsync_ms));
     if !postgres.is_null() {
         println!("PostgreSQL: {postgres}");
@@ -171,8 +181,7 @@ async fn bench(cli: &Cli) -> Result<bool> {
             };
             match found {
                 Ok(found) => {
-                    let found: Vec<Figure> =
-                        found.into_iter().map(|figure| Figure { scenario: name.clone(), database: on.to_owned(), ..figure }).collect();
+                    let found: Vec<Figure> = found.into_iter().map(|figure| Figure { scenario: name.clone(), database: on.to_owned(), ..figure }).collect();
                     eprint!("{}", report::table(&found));
                     figures.extend(found);
                 }

@@ -42,7 +42,8 @@ impl Drop for Watcher {
 impl Watcher {
     /// Begins to follow; what ends after this returned is not missed.
     pub async fn start(client: Client) -> Result<Self> {
-        let query = EventQuery { kind: Some(types::RUN_SUCCEEDED.to_owned()), follow: true, after: Some(last_position(&client).await?), ..EventQuery::default() };
+        let query =
+            EventQuery { kind: Some(types::RUN_SUCCEEDED.to_owned()), follow: true, after: Some(last_position(&client).await?), ..EventQuery::default() };
         let mut stream = client.events(&with_query(&format!("{API}/events"), &query), None).await?;
         let slots = Slots::default();
         let known = slots.clone();

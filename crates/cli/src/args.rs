@@ -164,6 +164,13 @@ fn long_exit_codes() -> String {
     format!("The exit codes of synod; their meaning never changes:\n\n{}", crate::exit::listing())
 }
 
+impl Command {
+    /// Whether the command does so much at once that it wants all cores; the others are quicker with one thread.
+    pub fn wants_threads(&self) -> bool {
+        matches!(self, Self::Server(_) | Self::Demo(_))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,12 +202,5 @@ mod tests {
         ] {
             Cli::try_parse_from(std::iter::once("synod").chain(line.split(' '))).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
-    }
-}
-
-impl Command {
-    /// Whether the command does so much at once that it wants all cores; the others are quicker with one thread.
-    pub fn wants_threads(&self) -> bool {
-        matches!(self, Self::Server(_) | Self::Demo(_))
     }
 }

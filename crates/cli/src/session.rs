@@ -242,7 +242,12 @@ mod tests {
         assert_eq!((found.token.as_deref(), found.context.as_deref()), (Some("tb"), Some("b")));
         // A login that pins nothing vouches for no other server.
         let (_folder, store) = store();
-        store.update(|all| Ok(all.contexts.values_mut().for_each(|login| login.ca_fingerprint = None))).unwrap();
+        store
+            .update(|all| {
+                all.contexts.values_mut().for_each(|login| login.ca_fingerprint = None);
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(target(&globals, || Ok(store)).unwrap_err().exit(), Exit::Denied);
     }
 }

@@ -122,6 +122,18 @@ pub async fn remove(tx: &mut Tx, id: &str, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Which of some nodes were removed.
+pub async fn removed_among(db: &mut impl Query, ids: &[String]) -> Result<Vec<String>> {
+    #[derive(Serialize)]
+    struct Id<'a> {
+        id: &'a str,
+    }
+    let ids: Vec<Id<'_>> = ids.iter().map(|id| Id { id }).collect();
+    let records = db.dialect().records(1, &[("id", ColumnType::Text)]);
+    let sql = format!("SELECT n.id FROM {records} AS r JOIN nodes n ON n.id = r.id WHERE n.removed_at IS NOT NULL");
+    Ok(db.query(sql, params![to_records(&ids)?]).await?.iter().map(|row| row.text(0)).collect())
+}
+
 /// Something heard of a node.
 #[derive(Debug, Clone, Serialize)]
 pub struct Seen {

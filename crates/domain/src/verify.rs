@@ -61,6 +61,8 @@ pub enum Refusal {
     TooEarly(Timestamp),
     /// Its time is over.
     Expired(Timestamp),
+    /// It arrived after its start deadline.
+    TooLate(Timestamp),
     /// Not enough people agree to this digest.
     Approvals(String),
     /// The task was seen before.
@@ -80,6 +82,7 @@ impl Refusal {
             Self::NotThisNode => "not-this-node",
             Self::TooEarly(_) => "too-early",
             Self::Expired(_) => "expired",
+            Self::TooLate(_) => "too-late",
             Self::Approvals(_) => "approvals",
             Self::Replay => "replay",
             Self::Secret(_) => "secret",
@@ -96,6 +99,7 @@ impl std::fmt::Display for Refusal {
             Self::NotThisNode => f.write_str("the manifest does not name this node"),
             Self::TooEarly(at) => write!(f, "not before {at} by this node's clock"),
             Self::Expired(at) => write!(f, "the manifest expired at {at} by this node's clock"),
+            Self::TooLate(at) => write!(f, "it was to begin by {at} and arrived later"),
             Self::Approvals(why) => write!(f, "the approvals do not suffice: {why}"),
             Self::Replay => f.write_str("this task was seen before"),
             Self::Secret(why) => write!(f, "a secret input is unusable: {why}"),

@@ -60,8 +60,9 @@ pub async fn new_database(engine: Engine, dir: &Path) -> String {
     if engine == Engine::Sqlite {
         return format!("sqlite:{}", dir.join("synod.db").display());
     }
-    let base = std::env::var("SYNOD_TEST_POSTGRES")
-        .expect("this story needs PostgreSQL: run it through `make test` or `scripts/with-postgres.sh cargo nextest run -p synod-e2e`, which set SYNOD_TEST_POSTGRES");
+    let base = std::env::var("SYNOD_TEST_POSTGRES").expect(
+        "this story needs PostgreSQL: run it through `make test` or `scripts/with-postgres.sh cargo nextest run -p synod-e2e`, which set SYNOD_TEST_POSTGRES",
+    );
     let name = format!("synod_e2e_{:032x}", rand::random::<u128>());
     let admin = sqlx::PgPool::connect(&base).await.expect("SYNOD_TEST_POSTGRES names a server that does not answer");
     sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();

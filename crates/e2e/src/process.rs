@@ -119,10 +119,7 @@ impl Cluster {
             let name = format!("server-{n}");
             let port = free_port();
             let url = format!("https://127.0.0.1:{port}");
-            let mut text = format!(
-                "listen = \"127.0.0.1:{port}\"\nurl = {url:?}\nstate_dir = {:?}\nmaster_key_file = {key:?}\n",
-                cluster.dir.join(&name)
-            );
+            let mut text = format!("listen = \"127.0.0.1:{port}\"\nurl = {url:?}\nstate_dir = {:?}\nmaster_key_file = {key:?}\n", cluster.dir.join(&name));
             if let Some(database) = database {
                 text.push_str(&format!("database = {database:?}\n"));
             }

@@ -30,6 +30,8 @@ pub struct Caller {
     pub via: Via,
     /// The session, when there is one.
     pub session: Option<String>,
+    /// The API key, when it was one.
+    pub api_key: Option<String>,
     /// When the session's second factor was last confirmed.
     pub stepped_up_at: Option<Timestamp>,
 }

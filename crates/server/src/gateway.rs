@@ -58,6 +58,11 @@ impl Gateway {
         self.read().contains_key(node)
     }
 
+    /// The nodes connected here.
+    pub fn nodes(&self) -> Vec<String> {
+        self.read().keys().cloned().collect()
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<String, Session>> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,6 +7,10 @@ use sha2::{Digest, Sha256};
 use synod_domain::error::code;
 use synod_domain::{Error, Problem, Result};
 
+/// One password at a time: each takes 19 MiB and some tens of milliseconds, and nobody should be able to make the
+/// server spend more than that at once.
+static ONE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+
 /// The shortest password taken.
 pub const MIN_LENGTH: usize = 10;
 
@@ -16,6 +20,7 @@ pub async fn hash(password: String) -> Result<String> {
         let problem = Problem::at("/password", format!("a password has {MIN_LENGTH} to 1024 characters"));
         return Err(Error::problems(code::INVALID_DOCUMENT, vec![problem]));
     }
+    let _turn = ONE.acquire().await.map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()))
         .await
         .map_err(Error::internal)?
@@ -27,6 +32,7 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5ncmFuZG9t$DHfF7t
 
 /// Whether a password fits a hash. Without a hash it takes as long and says no, so that names cannot be probed.
 pub async fn verify(password: String, hash: Option<String>) -> Result<bool> {
+    let _turn = ONE.acquire().await.map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || {
         let known = hash.is_some();
         let Ok(parsed) = PasswordHash::new(hash.as_deref().unwrap_or(NOBODY)) else { return false };

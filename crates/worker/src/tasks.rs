@@ -282,7 +282,7 @@ impl<E: Executor> Tasks<E> {
         }
         let server_now = now.0.saturating_add(self.offset.load(Ordering::Relaxed));
         if assignment.start_by_ms > 0 && server_now > assignment.start_by_ms {
-            return Err(here(Refusal::Expired(Timestamp(assignment.start_by_ms))));
+            return Err(here(Refusal::TooLate(Timestamp(assignment.start_by_ms))));
         }
         self.executor.admit(&manifest).map_err(here)?;
         let secrets = open_secrets(&self.identity(), &manifest, &assignment.sealed_secrets).map_err(|why| here(Refusal::Secret(why)))?;

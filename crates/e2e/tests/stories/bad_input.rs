@@ -7,6 +7,7 @@ use synod_protocol::http::problem::ProblemDocument;
 
 stories! {
     defects_of_templates
+    defects_inside_optional_parts
     defects_of_other_documents
     references_must_exist
     all_or_nothing
@@ -23,7 +24,11 @@ async fn wrong(h: &Harness, document: Value) -> ProblemDocument {
 
 /// Line and column of the problem at a place.
 fn place(problem: &ProblemDocument, pointer: &str) -> (Option<u32>, Option<u32>) {
-    let at = problem.problems.iter().find(|p| p.pointer == pointer).unwrap_or_else(|| panic!("no problem at {pointer}: {:?}", problem.problems));
+    let at = problem
+        .problems
+        .iter()
+        .find(|p| p.pointer == pointer)
+        .unwrap_or_else(|| panic!("no problem at {pointer}: {:?}", problem.problems));
     (at.line, at.column)
 }
 
@@ -34,7 +39,6 @@ async fn defects_of_templates(h: Harness) {
         (json!({"strateggy": {"type": "rolling"}}), "/documents/0/spec/strateggy", "did you mean `strategy`?"),
         (json!({"strategy": {"tpye": "rolling"}}), "/documents/0/spec/strategy/tpye", "did you mean `type`?"),
         (json!({"steps": [{"name": "one", "rum": "true"}]}), "/documents/0/spec/steps/0/rum", "did you mean `run`?"),
-        (json!({"steps": [{"name": "one", "run": "true", "expect": {"exitcode": 0}}]}), "/documents/0/spec/steps/0/expect/exitcode", "did you mean `exitCode`?"),
         // Wrong types and values.
         (json!({"title": 5}), "/documents/0/spec/title", "string"),
         (json!({"enabled": "yes"}), "/documents/0/spec/enabled", "boolean"),
@@ -44,21 +48,38 @@ async fn defects_of_templates(h: Harness) {
         (json!({"timeout": "soon"}), "/documents/0/spec/timeout", ""),
         (json!({"title": ""}), "/documents/0/spec/title", "empty"),
         (json!({"targets": {"min": 5, "max": 2}}), "/documents/0/spec/targets/max", "less than min"),
-        (json!({"approval": {"rules": [{"count": 0, "from": {"role": "approver"}}]}}), "/documents/0/spec/approval/rules/0/count", "leave the rule out"),
+        (
+            json!({"approval": {"rules": [{"count": 0, "from": {"role": "approver"}}]}}),
+            "/documents/0/spec/approval/rules/0/count",
+            "leave the rule out",
+        ),
         (json!({"steps": [{"name": "one"}]}), "/documents/0/spec/steps/0", "add `run: COMMAND`"),
         (json!({"steps": [{"name": "one", "run": "true", "env": {"SYNOD_RUN": "x"}}]}), "/documents/0/spec/steps/0/env/SYNOD_RUN", "Synod's own"),
         // Schemas and selectors.
         (json!({"inputs": {"type": "objekt"}}), "/documents/0/spec/inputs/type", ""),
         (json!({"inputs": {"type": "array"}}), "/documents/0/spec/inputs/type", "write `type: object`"),
-        (json!({"inputs": {"type": "object", "properties": {"p": {"type": "integer", "writeOnly": true}}}}), "/documents/0/spec/inputs/properties/p/type", "write `type: string`"),
+        (
+            json!({"inputs": {"type": "object", "properties": {"p": {"type": "integer", "writeOnly": true}}}}),
+            "/documents/0/spec/inputs/properties/p/type",
+            "write `type: string`",
+        ),
         (json!({"targets": {"selector": "role=web,,env"}}), "/documents/0/spec/targets/selector", "column"),
         (json!({"targets": {"selector": "zone in (a"}}), "/documents/0/spec/targets/selector", "column"),
-        (json!({"steps": [{"name": "one", "run": "true", "expect": {"stdout": {"matches": "("}}}]}), "/documents/0/spec/steps/0/expect/stdout/matches", ""),
+        (
+            json!({"steps": [{"name": "one", "run": "true", "expect": {"stdout": {"matches": "("}}}]}),
+            "/documents/0/spec/steps/0/expect/stdout/matches",
+            "",
+        ),
     ];
+    let mut missed = Vec::new();
     for (changes, pointer, words) in cases {
-        let problem = wrong(&h, template("t", changes)).await;
-        names(&problem, pointer, words);
+        let found = wrong(&h, template("t", changes)).await.problems;
+        let said = found.iter().any(|p| p.pointer == pointer && format!("{} {}", p.message, p.hint.clone().unwrap_or_default()).contains(words));
+        if !said {
+            missed.push(format!("wanted `{words}` at {pointer}, got {found:?}"));
+        }
     }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
     // Templates and expressions have a line and a column.
     let steps = json!({"steps": [{"name": "one", "run": "echo a\necho {{ inputs.servise }}"}]});
     let problem = wrong(&h, template("t", steps)).await;
@@ -77,6 +98,14 @@ async fn defects_of_templates(h: Harness) {
     // Everything at once.
     let problem = wrong(&h, template("t", json!({"titel": "x", "steps": [{"name": "one", "rum": "true"}], "enabled": 3}))).await;
     assert!(problem.problems.len() >= 3, "{:?}", problem.problems);
+}
+
+async fn defects_inside_optional_parts(h: Harness) {
+    h.shop("").await;
+    let expect = json!({"steps": [{"name": "one", "run": "true", "expect": {"exitcode": 0}}]});
+    names(&wrong(&h, template("t", expect)).await, "/documents/0/spec/steps/0/expect/exitcode", "did you mean `exitCode`?");
+    let retry = json!({"steps": [{"name": "one", "run": "true", "retry": {"untill": "true", "limit": 3}}]});
+    names(&wrong(&h, template("t", retry)).await, "/documents/0/spec/steps/0/retry/untill", "did you mean `until`?");
 }
 
 async fn defects_of_other_documents(h: Harness) {

@@ -1,5 +1,6 @@
 //! Chaos: real servers and agents are killed with SIGKILL at random moments while people request, approve, reject and
 //! cancel. Afterwards everything goes on by itself, and the log of events shows that nothing was lost or done twice.
+//! On PostgreSQL the servers lose their connections to the database as well, at last only those.
 //!
 //! `SYNOD_CHAOS_SEED` repeats a sequence of kills, `SYNOD_CHAOS_KILLS` changes their number.
 
@@ -60,6 +61,10 @@ async fn chaos(engine: Engine, servers: usize) {
     tell("the last kill");
     let settled_by = Instant::now() + SETTLES_WITHIN;
     over.store(true, Ordering::Relaxed);
+    while !load.iter().all(tokio::task::JoinHandle::is_finished) {
+        look_after(&mut cluster, cut, &mut surprises);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let mut asked: Vec<Asked> = Vec::new();
     for requester in load {
         asked.extend(requester.await.expect("a requester was acknowledged whatever it asked"));
@@ -73,8 +78,8 @@ async fn chaos(engine: Engine, servers: usize) {
     tell("all agents back");
     if engine == Engine::Postgres {
         asked.extend(cut_off(&desk, &database).await);
+        tell("the last connection cut");
     }
-    tell("calm");
     // It not only survived: it works as before.
     let after = load::one_more(&desk, settled_by).await;
     asked.push(after);
@@ -165,7 +170,7 @@ async fn cut_off(desk: &Arc<Desk>, database: &str) -> Vec<Asked> {
     let desk = desk.clone();
     let requests = tokio::spawn(async move {
         let mut asked = Vec::new();
-        for n in 0..30 {
+        for n in 0..20 {
             asked.push(desk.request("calm", format!("calm-request-{n}")).await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -40,7 +40,7 @@ async fn a_run_reaches_agents_on_both() {
     approve(&bob, &run).await.unwrap();
     let id = run.summary.id;
     until("both under way", async || (phases(&dave, &id).await == ["started", "started"]).then_some(())).await;
-    cancel(&bob, &id).await.unwrap();
+    cancel(&h.client_at(&second, "dave").await, &id).await.unwrap();
     assert_eq!(ended(&dave, &id).await.tasks.cancelled, 2);
     let info: synod_protocol::http::system::ServerInfo = h.client("alice").await.get(&format!("{API}/server")).await.unwrap();
     assert_eq!(info.members.len(), 2);

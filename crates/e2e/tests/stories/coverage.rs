@@ -14,7 +14,7 @@ stories! {
 }
 
 /// Operations that need no token.
-const PUBLIC: &[&str] = &["bootstrap", "login", "agent_enrol"];
+const PUBLIC: &[&str] = &["bootstrap", "login", "enrol"];
 
 /// Who calls: with a role everywhere, an owner of the namespace `shop` only, and somebody without any role.
 const CALLERS: &[&str] = &["viewer", "approver", "requester", "administrator", "owner", "shop-owner", "nobody"];

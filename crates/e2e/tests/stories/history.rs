@@ -192,7 +192,13 @@ async fn others_see_only_their_namespaces(h: Harness) {
     assert!(task_page(&frank, "").await.items.is_empty());
     let events: Page<Event> = frank.get(&format!("{API}/events?limit=1000")).await.unwrap();
     assert!(events.items.iter().all(|e| e.namespace.as_deref() == Some("bank")), "{:?}", events.items.iter().map(|e| &e.subject).collect::<Vec<_>>());
-    for path in [format!("/runs/{}", ids[0]), format!("/tasks/{}.0", ids[0]), format!("/runs/{}/output", ids[0]), format!("/events?run={}", ids[0]), "/runs?namespace=shop".into()] {
+    for path in [
+        format!("/runs/{}", ids[0]),
+        format!("/tasks/{}.0", ids[0]),
+        format!("/runs/{}/output", ids[0]),
+        format!("/events?run={}", ids[0]),
+        "/runs?namespace=shop".into(),
+    ] {
         let problem = refused(frank.get::<Value>(&format!("{API}{path}")).await, "SYN-2100");
         assert!(problem.detail.contains("viewer"), "it names the role that would do: {}", problem.detail);
     }

@@ -74,7 +74,8 @@ async fn one_person_fills_one_rule(h: Harness) {
 
 async fn a_rejection_ends_it(h: Harness) {
     h.shop("bob:approver carol:approver dave:requester").await;
-    h.apply(vec![template("t", json!({})), template("u", json!({"approval": {"rules": [{"count": 2, "from": {"role": "approver"}}], "rejections": 2}}))]).await;
+    h.apply(vec![template("t", json!({})), template("u", json!({"approval": {"rules": [{"count": 2, "from": {"role": "approver"}}], "rejections": 2}}))])
+        .await;
     let _agents = h.webs(1).await;
     let (bob, carol, dave) = (h.client("bob").await, h.client("carol").await, h.client("dave").await);
     let run = request(&dave, &ask("t", json!({}))).await.unwrap();
@@ -174,7 +175,8 @@ async fn a_pending_run_never_changes(h: Harness) {
     let _agents = h.webs(2).await;
     let (alice, bob, dave) = (h.client("alice").await, h.client("bob").await, h.client("dave").await);
     let run = request(&dave, &ask("t", json!({}))).await.unwrap();
-    h.apply(vec![template("t", json!({"title": "new", "steps": [{"name": "one", "run": "echo after"}], "targets": {"selector": "role=db"}}))]).await;
+    h.apply(vec![template("t", json!({"title": "new", "steps": [{"name": "one", "run": "echo after"}], "targets": {"selector": "role=db"}}))])
+        .await;
     let _: synod_protocol::http::node::Node = alice.patch(&format!("{API}/nodes/web-1"), &json!({"labels": {"role": "db"}})).await.unwrap();
     let again = show(&dave, &run.summary.id).await.unwrap();
     assert_eq!((again.digest.clone(), again.manifest.clone()), (run.digest.clone(), run.manifest.clone()));
@@ -211,14 +213,19 @@ async fn a_replay_shows_the_first_run(h: Harness) {
 
 async fn a_dry_run_changes_nothing(h: Harness) {
     h.shop("bob:approver dave:requester").await;
-    h.apply(vec![template("t", json!({"strategy": {"type": "oneThenRest"}, "targets": {"selector": "role=web", "exclude": "env=lab"}}))]).await;
+    h.apply(vec![template("t", json!({"strategy": {"type": "oneThenRest"}, "targets": {"selector": "role=web", "exclude": "env=lab"}}))])
+        .await;
     let _agents = (h.webs(3).await, h.simulated("lab-1", &[("role", "web"), ("env", "lab")]).await);
     let dave = h.client("dave").await;
     let before = h.events("&type=synod.run.*").await.len();
     let plan: RunPlan = dave.post(&format!("{API}/runs"), &RunRequest { dry_run: true, ..ask("t", json!({"fake": "fail"})) }).await.unwrap();
     assert_eq!(plan.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>(), ["web-1", "web-2", "web-3"]);
     assert_eq!((plan.batches, plan.kept_out), (vec![1, 2], vec!["lab-1".to_owned()]));
-    assert!(plan.approvers[0].candidates.contains(&"bob".to_owned()) && !plan.approvers[0].candidates.contains(&"dave".to_owned()), "{:?}", plan.approvers);
+    assert!(
+        plan.approvers[0].candidates.contains(&"bob".to_owned()) && !plan.approvers[0].candidates.contains(&"dave".to_owned()),
+        "{:?}",
+        plan.approvers
+    );
     assert_eq!(plan.manifest.inputs["fake"], json!("fail"));
     let runs: Page<RunSummary> = dave.get(&format!("{API}/runs")).await.unwrap();
     assert!(runs.items.is_empty());

@@ -168,7 +168,8 @@ async fn a_frozen_namespace_stands_still(h: Harness) {
     let _agents = h.webs(1).await;
     let (bob, dave) = (h.client("bob").await, h.client("dave").await);
     let run = request(&dave, &ask("t", json!({}))).await.unwrap();
-    let shop = |frozen: bool| json!({"apiVersion": "synod/v1", "kind": "Namespace", "metadata": {"name": "shop"}, "spec": {"title": "The shop", "frozen": frozen}});
+    let shop =
+        |frozen: bool| json!({"apiVersion": "synod/v1", "kind": "Namespace", "metadata": {"name": "shop"}, "spec": {"title": "The shop", "frozen": frozen}});
     h.apply(vec![shop(true)]).await;
     refused(request(&dave, &ask("t", json!({}))).await, "SYN-3005");
     assert_eq!(approve(&bob, &run).await.unwrap().summary.phase, Phase::Approved);

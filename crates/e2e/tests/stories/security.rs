@@ -87,9 +87,8 @@ async fn second_factors_on_postgres() {
 
 async fn sign_ins_are_throttled(h: Harness) {
     h.person("bob").await;
-    let sign_in = async |user: &str, password: &str| {
-        h.anyone().post::<_, SessionToken>(&format!("{API}/auth/login"), &json!({"user": user, "password": password})).await
-    };
+    let sign_in =
+        async |user: &str, password: &str| h.anyone().post::<_, SessionToken>(&format!("{API}/auth/login"), &json!({"user": user, "password": password})).await;
     for _ in 0..5 {
         refused(sign_in("bob", "wrong password").await, "SYN-2001");
     }
@@ -147,7 +146,9 @@ async fn send_raw(h: &Harness, identity: Option<&tls::Identity>, bytes: &[u8]) -
     stream.write_all(bytes).await?;
     stream.flush().await?;
     let mut answer = Vec::new();
-    tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await.expect("the server keeps the connection open")?;
+    tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer))
+        .await
+        .expect("the server keeps the connection open")?;
     Ok(answer)
 }
 

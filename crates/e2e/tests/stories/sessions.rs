@@ -17,6 +17,7 @@ stories! {
     a_new_password_ends_all_sessions
     service_accounts_never_approve
     roles_end_when_they_say
+    a_followed_stream_ends_with_its_key
 }
 
 async fn whoami(token: &str, h: &Harness) -> Called<WhoAmI> {
@@ -80,8 +81,12 @@ async fn a_disabled_user_is_refused_at_once(h: Harness) {
     h.shop("bob:approver").await;
     let alice = h.client("alice").await;
     let token = h.token("bob").await;
-    let key: CreatedApiKey =
-        h.client("bob").await.post(&format!("{API}/api-keys"), &NewApiKey { name: "mine".into(), user: None, expires_in: None }).await.unwrap();
+    let key: CreatedApiKey = h
+        .client("bob")
+        .await
+        .post(&format!("{API}/api-keys"), &NewApiKey { name: "mine".into(), user: None, expires_in: None })
+        .await
+        .unwrap();
     assert!(whoami(&key.key, &h).await.is_ok());
     let _: User = alice.patch(&format!("{API}/users/bob"), &UserChange { enabled: Some(false), ..UserChange::default() }).await.unwrap();
     refused(whoami(&token, &h).await, "SYN-2002");
@@ -147,8 +152,15 @@ async fn roles_end_when_they_say(h: Harness) {
     h.clock.shift(3_601_000);
     let problem = refused(approve(&bob, &run).await, "SYN-2100");
     assert!(problem.detail.contains("the role approver"), "{}", problem.detail);
-    let problem = refused(request(&dave, &ask("t", json!({}))).await, "SYN-4009");
-    assert!(problem.detail.contains("approver"), "{}", problem.detail);
+}
+
+async fn a_followed_stream_ends_with_its_key(h: Harness) {
+    let alice = h.client("alice").await;
+    let key: CreatedApiKey = alice.post(&format!("{API}/api-keys"), &NewApiKey { name: "mine".into(), user: None, expires_in: None }).await.unwrap();
+    let mut stream = h.client_with(Some(key.key)).events(&format!("{API}/events?follow=true"), None).await.unwrap();
+    alice.delete(&format!("{API}/api-keys/{}", key.info.id)).await.unwrap();
+    let end = tokio::time::timeout(WITHIN, async { while let Ok(Some(_)) = stream.next().await {} });
+    end.await.expect("a followed stream outlives its key");
 }
 
 /// What asks for a fresh second factor refuses keys, whoever's they are, and people who have none enrolled.

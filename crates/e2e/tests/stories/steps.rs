@@ -32,15 +32,19 @@ async fn done(who: &synod_protocol::http::client::Client, inputs: serde_json::Va
 }
 
 async fn inputs_are_quoted_and_results_travel(h: Harness) {
-    let (_agent, dave) = start(&h, json!({
-        "inputs": {"type": "object", "properties": {"word": {"type": "string"}, "n": {"type": "integer", "default": 3}}, "additionalProperties": false},
-        "steps": [
-            {"name": "say", "run": "echo {{ inputs.word }} {{ inputs.n }}; echo \"$SYNOD_NODE\"; exit 4", "expect": {"exitCode": 4}},
-            {"name": "again", "run": "printf '%s|' {{ steps['say'].stdout }} \"$GREETING\"", "env": {"GREETING": "hello {{ inputs.word }}"}},
-            {"name": "never", "when": "steps['say'].exit_code == 0", "run": "echo never"},
-            {"name": "then", "when": "steps['say'].exit_code == 4 and steps['never'].skipped", "run": "echo then"}
-        ]
-    })).await;
+    let (_agent, dave) = start(
+        &h,
+        json!({
+            "inputs": {"type": "object", "properties": {"word": {"type": "string"}, "n": {"type": "integer", "default": 3}}, "additionalProperties": false},
+            "steps": [
+                {"name": "say", "run": "echo {{ inputs.word }} {{ inputs.n }}; echo \"$SYNOD_NODE\"; exit 4", "expect": {"exitCode": 4}},
+                {"name": "again", "run": "printf '%s|' {{ steps['say'].stdout }} \"$GREETING\"", "env": {"GREETING": "hello {{ inputs.word }}"}},
+                {"name": "never", "when": "steps['say'].exit_code == 0", "run": "echo never"},
+                {"name": "then", "when": "steps['say'].exit_code == 4 and steps['never'].skipped", "run": "echo then"}
+            ]
+        }),
+    )
+    .await;
     let run = done(&dave, json!({"word": "a b'; rm -rf / #"})).await;
     assert_eq!(run.summary.phase, Phase::Succeeded, "{:?}", tasks(&dave, &run.summary.id).await);
     let text = output_text(&dave, &run.summary.id).await;
@@ -53,27 +57,39 @@ async fn inputs_are_quoted_and_results_travel(h: Harness) {
 async fn a_step_is_tried_again(h: Harness) {
     let count = h.dir.path().join("count");
     let script = format!("echo x >> {0}; test $(wc -l < {0}) -ge 3", count.display());
-    let (_agent, dave) = start(&h, json!({
-        "steps": [{"name": "try", "run": script, "retry": {"until": "result.exit_code == 0", "every": "10ms", "limit": 5}},
-                  {"name": "tell", "run": "echo {{ steps['try'].attempts }}"}]
-    })).await;
+    let (_agent, dave) = start(
+        &h,
+        json!({
+            "steps": [{"name": "try", "run": script, "retry": {"until": "result.exit_code == 0", "every": "10ms", "limit": 5}},
+                      {"name": "tell", "run": "echo {{ steps['try'].attempts }}"}]
+        }),
+    )
+    .await;
     let run = done(&dave, json!({})).await;
     let task = &tasks(&dave, &run.summary.id).await[0];
     assert_eq!((run.summary.phase, task.steps[0].attempts), (Phase::Succeeded, 3));
     assert_eq!(output_text(&dave, &run.summary.id).await, "3\n");
     // A limit that is reached fails the step.
-    h.apply(vec![free("t", json!({"steps": [{"name": "try", "run": "exit 9", "retry": {"until": "result.exit_code == 0", "every": "1ms", "limit": 2}}]}))]).await;
+    h.apply(vec![free(
+        "t",
+        json!({"steps": [{"name": "try", "run": "exit 9", "retry": {"until": "result.exit_code == 0", "every": "1ms", "limit": 2}}]}),
+    )])
+    .await;
     let run = done(&dave, json!({})).await;
     let task = &tasks(&dave, &run.summary.id).await[0];
     assert_eq!((task.phase, task.exit_code, task.steps[0].attempts), (task::Phase::Failed, Some(9), 2));
 }
 
 async fn checks_fail_or_warn(h: Harness) {
-    let (_agent, dave) = start(&h, json!({
-        "steps": [{"name": "one", "run": "echo fine; echo panic >&2", "expect": {"stderr": {"notContains": "panic"}, "onMismatch": "warn"}},
-                  {"name": "two", "run": "echo down", "expect": {"stdout": {"matches": "^running"}}},
-                  {"name": "three", "run": "echo never"}]
-    })).await;
+    let (_agent, dave) = start(
+        &h,
+        json!({
+            "steps": [{"name": "one", "run": "echo fine; echo panic >&2", "expect": {"stderr": {"notContains": "panic"}, "onMismatch": "warn"}},
+                      {"name": "two", "run": "echo down", "expect": {"stdout": {"matches": "^running"}}},
+                      {"name": "three", "run": "echo never"}]
+        }),
+    )
+    .await;
     let run = done(&dave, json!({})).await;
     let task = &tasks(&dave, &run.summary.id).await[0];
     assert_eq!((run.summary.phase, task.phase), (Phase::Failed, task::Phase::Failed));

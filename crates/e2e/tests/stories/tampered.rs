@@ -41,7 +41,9 @@ async fn expect_refused(h: &Harness, run: &Run, words: &str) {
 
 async fn a_changed_manifest_is_refused(h: Harness) {
     let (_agents, run) = approved(&h).await;
-    let changed = h.sql(&format!("UPDATE runs SET manifest = replace(manifest, 'echo harmless', 'echo horrible') WHERE id = '{}'", run.summary.id)).await;
+    let changed = h
+        .sql(&format!("UPDATE runs SET manifest = replace(manifest, 'echo harmless', 'echo horrible') WHERE id = '{}'", run.summary.id))
+        .await;
     assert_eq!(changed, 1);
     expect_refused(&h, &run, "digest").await;
 }

@@ -84,6 +84,12 @@ pub async fn still_allowed(ctx: &Ctx) -> bool {
                 return synod_domain::Result::<bool>::Ok(false);
             }
         }
+        if let Some(key) = &ctx.caller.api_key {
+            let known = synod_db::session::key_by_id(&mut reader, key).await?;
+            if known.is_none_or(|key| key.revoked_at.is_some() || key.expires_at <= ctx.app.clock.now()) {
+                return Ok(false);
+            }
+        }
         Ok(synod_db::access::version(&mut reader).await? == ctx.access.version)
     };
     // A database that is away is no reason to send people off.

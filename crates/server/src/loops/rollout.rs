@@ -1,11 +1,12 @@
 //! Keeps runs going: what is due begins, expires or goes on; what took too long is given up; what was
-//! assigned elsewhere reaches the agents here.
+//! assigned elsewhere reaches the agents here; who was removed elsewhere is sent off here.
 
 use std::sync::Arc;
 
 use synod_db::doorbell::Topic;
-use synod_db::{run, task};
+use synod_db::{node, run, task};
 use synod_domain::Result;
+use synod_domain::error::code;
 
 use crate::app::App;
 use crate::ops;
@@ -38,10 +39,15 @@ pub async fn tick(app: Arc<App>) -> Result<()> {
 
 /// Hands what is assigned to the agents here to them, and passes cancellations on.
 pub async fn deliver(app: Arc<App>) -> Result<()> {
-    let (assigned, cancelled) = {
+    let (assigned, cancelled, removed) = {
         let mut reader = app.db.reader().await?;
-        (task::assigned_to_server(&mut reader, &app.id).await?, task::to_cancel(&mut reader, &app.id).await?)
+        let removed = node::removed_among(&mut reader, &app.gateway.nodes()).await?;
+        (task::assigned_to_server(&mut reader, &app.id).await?, task::to_cancel(&mut reader, &app.id).await?, removed)
     };
+    // Whoever was removed by way of another server must not stay connected to this one.
+    for id in removed {
+        app.gateway.dismiss(&id, code::NODE_REVOKED.id, "this node was removed", false);
+    }
     app.gateway.deliver(&app.db, assigned).await?;
     app.gateway.cancel(cancelled);
     Ok(())

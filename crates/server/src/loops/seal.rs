@@ -9,13 +9,15 @@ use synod_domain::{Result, Span};
 use crate::app::App;
 
 const BATCH: u32 = 5000;
+/// How long readers wait for new events when the server that sealed dies: another takes over after this.
+const LEASE: Span = Span::secs(3);
 
 /// Seals what is committed, when the lease is ours.
 pub async fn tick(app: Arc<App>) -> Result<()> {
     loop {
         let now = app.clock.now();
         let mut tx = app.db.begin().await?;
-        if member::lease(&mut tx, "seal", &app.id, now, now.after(Span::secs(10))).await?.is_none() {
+        if member::lease(&mut tx, "seal", &app.id, now, now.after(LEASE)).await?.is_none() {
             return tx.rollback().await;
         }
         let sealed = event::seal(&mut tx, BATCH).await?;

@@ -110,7 +110,7 @@ pub async fn authenticate(app: &Arc<App>, token: &str, via_cookie: bool, now: Ti
         if key.revoked_at.is_some() || key.expires_at <= now {
             return Err(ended());
         }
-        (Caller { user: key.user, via: Via::ApiKey, session: None, stepped_up_at: None }, version, None)
+        (Caller { user: key.user, via: Via::ApiKey, session: None, api_key: Some(key.id), stepped_up_at: None }, version, None)
     } else {
         let id = app.keys.session_id(token).ok_or_else(ended)?;
         let (row, version) = session::get(&mut reader, &id).await?.ok_or_else(ended)?;
@@ -118,7 +118,7 @@ pub async fn authenticate(app: &Arc<App>, token: &str, via_cookie: bool, now: Ti
             return Err(ended());
         }
         let via = if via_cookie { Via::Cookie } else { Via::Session };
-        (Caller { user: row.user, via, session: Some(row.id), stepped_up_at: row.stepped_up_at }, version, Some(row.csrf))
+        (Caller { user: row.user, via, session: Some(row.id), api_key: None, stepped_up_at: row.stepped_up_at }, version, Some(row.csrf))
     };
     let access = app.access.at(version, &mut reader).await?;
     if !access.people.get(&caller.user).is_some_and(|p| p.enabled) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use synod_db::doorbell::Topic;
 use synod_db::node::{self, JoinToken as TokenRow, Node as Row};
 use synod_db::{Tx, event};
 use synod_domain::error::code;
@@ -108,6 +109,8 @@ pub async fn node_delete(ctx: &Ctx, name: &str) -> Result<()> {
     let row = by_name(&mut tx, name).await?;
     node::remove(&mut tx, &row.id, ctx.now).await?;
     record(&ctx.app, tx, about(types::NODE_REMOVED, &ctx.actor(), name, json!({"id": row.id}))).await?;
+    // The server that holds the stream may be another.
+    ctx.app.bell.ring(Topic::Tasks);
     ctx.app.gateway.dismiss(&row.id, code::NODE_REVOKED.id, "this node was removed", false);
     Ok(())
 }

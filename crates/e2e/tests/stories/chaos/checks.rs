@@ -191,7 +191,11 @@ fn decisions(asked: &[Asked], found: &Found, wrong: &mut Vec<String>) {
             let kept = run.approvals.iter().any(|a| a.person == *person && a.decision == *decision && a.digest == one.digest);
             let word = if *decision == Decision::Approve { "approve" } else { "reject" };
             let logged = found.events.iter().any(|e| {
-                e.kind == types::APPROVAL_GIVEN && e.run.as_deref() == Some(&*one.run) && e.actor == format!("user:{person}") && e.data["decision"] == word && e.data["digest"] == one.digest
+                e.kind == types::APPROVAL_GIVEN
+                    && e.run.as_deref() == Some(&*one.run)
+                    && e.actor == format!("user:{person}")
+                    && e.data["decision"] == word
+                    && e.data["digest"] == one.digest
             });
             if !kept || !logged {
                 wrong.push(format!("the acknowledged decision of {person} on {one:?} is not recorded (API: {kept}, log: {logged})"));
@@ -203,7 +207,7 @@ fn decisions(asked: &[Asked], found: &Found, wrong: &mut Vec<String>) {
             "starved" => Some(Phase::Expired),
             "failing" => Some(Phase::Failed),
             // Of these up to three nodes may fail; one and all may be lost.
-            "quick" | "output" | "two" | "rolling" | "mixed" | "calm" => Some(Phase::Succeeded),
+            "quick" | "output" | "two" | "rolling" | "mixed" | "calm" | "after" => Some(Phase::Succeeded),
             _ => None,
         };
         if expected.is_some_and(|phase| phase != run.summary.phase) {
@@ -307,9 +311,14 @@ fn executions(found: &Found, marks: &BTreeMap<Mark, u32>, wrong: &mut Vec<String
             wrong.push(format!("executed ({step}), and told as: {task:?}"));
         }
     }
-    wrong.extend(places.into_iter().filter(|(_, names)| names.len() > 1).map(|(place, names)| format!("two tasks at one place: {place:?} {names:?}")));
-    // While only the database went away, nothing may suffer.
-    let calm = found.tasks.values().flatten().filter(|t| t.template == "calm" && t.phase != Succeeded);
+    wrong.extend(
+        places
+            .into_iter()
+            .filter(|(_, names)| names.len() > 1)
+            .map(|(place, names)| format!("two tasks at one place: {place:?} {names:?}")),
+    );
+    // While no process died, nothing may suffer.
+    let calm = found.tasks.values().flatten().filter(|t| matches!(t.template.as_str(), "calm" | "after") && t.phase != Succeeded);
     wrong.extend(calm.map(|task| format!("no process died, and yet: {task:?}")));
     for task in found.tasks.values().flatten() {
         let left = |step: &str| marks.contains_key(&(task.run.clone(), task.id.clone(), task.node.clone(), step.to_owned()));

@@ -12,10 +12,10 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use synod_domain::approval::Decision;
 use synod_domain::error::code;
+use synod_e2e::{API, binding};
 use synod_protocol::http::IDEMPOTENCY_KEY;
 use synod_protocol::http::client::{Client, ClientError};
 use synod_protocol::http::run::Run;
-use synod_e2e::{API, binding};
 
 /// dave requests, bob and carol approve.
 pub const PEOPLE: [&str; 3] = ["dave", "bob", "carol"];
@@ -63,7 +63,7 @@ pub async fn apply(admin: &Client, marks: &Path) {
             "approval": {"rules": rules, "expiresAfter": if name == "starved" { "4s" } else { "1h" }},
             "strategy": strategy,
             "timeout": "20s",
-            "startDeadline": if name == "calm" { "25s" } else { "5s" },
+            "startDeadline": if matches!(name, "calm" | "after") { "25s" } else { "5s" },
             "steps": [{"name": "main", "run": script}]
         }})
     };
@@ -90,6 +90,7 @@ pub async fn apply(admin: &Client, marks: &Path) {
         template("reject", at_once.clone(), "SAY\n"),
         template("starved", at_once.clone(), "SAY\n"),
         template("calm", at_once.clone(), "sleep 0.1\nSAY\n"),
+        template("after", at_once.clone(), "SAY\n"),
         template("slow", at_once, "sleep 4\nSAY\n"),
         long,
     ];
@@ -246,7 +247,7 @@ pub async fn requester(desk: Arc<Desk>, number: u64, seed: u64, over: Arc<Atomic
 
 /// A last run, with nobody being killed any more: it must succeed on all nodes.
 pub async fn one_more(desk: &Desk, until: Instant) -> Asked {
-    let mut asked = desk.request("quick", "after-the-storm".into()).await;
+    let mut asked = desk.request("after", "after-the-storm".into()).await;
     assert!(desk.decide(&asked, "bob", Decision::Approve, false).await);
     asked.decisions.push(("bob", Decision::Approve));
     loop {
