@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::json;
 use synod_domain::Span;
 use synod_domain::approval::Decision;
-use synod_domain::selector::Selector;
 use synod_protocol::http::Page;
 use synod_protocol::http::auth::{LoginRequest, SessionToken};
 use synod_protocol::http::client::{Address, Client};
@@ -366,7 +365,7 @@ pub fn request(template: &str, target: &str) -> Result<RunRequest> {
         template: template.into(),
         revision: None,
         inputs: json!({}),
-        target: target.parse::<Selector>().map_err(|e| anyhow!(e.to_string()))?,
+        target: target.parse().map_err(|e: synod_domain::selector::SelectorError| anyhow!(e.to_string()))?,
         reason: "benchmark".into(),
         not_before: None,
         dry_run: false,

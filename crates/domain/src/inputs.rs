@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jsonschema::error::ValidationErrorKind;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
 use crate::canonical::check_numbers;
@@ -95,7 +95,12 @@ pub fn accept(schema: &Value, given: Value) -> Result<Accepted, Vec<Problem>> {
     problems.extend(validator.iter_errors(&whole).map(|error| {
         let pointer = error.instance_path().as_str().to_owned();
         let secret = secret_names.iter().any(|name| pointer.starts_with(&segment(name)));
-        explain(&error, secret)
+        let problem = explain(&error, secret);
+        let unknown = matches!(error.kind(), ValidationErrorKind::AdditionalProperties { .. });
+        match names(schema).filter(|_| unknown) {
+            Some(known) => with_known(problem, &known),
+            None => problem,
+        }
     }));
     if !problems.is_empty() {
         return Err(problems);
@@ -108,6 +113,15 @@ pub fn accept(schema: &Value, given: Value) -> Result<Accepted, Vec<Problem>> {
         }
     }
     Ok(Accepted { plain, secrets: taken })
+}
+
+fn with_known(problem: Problem, known: &BTreeSet<String>) -> Problem {
+    let name = problem.pointer.rsplit('/').next().unwrap_or_default().to_owned();
+    match nearest(&name, known.iter().map(String::as_str)) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None if known.is_empty() => problem.hint("the template takes no inputs"),
+        None => problem.hint(format!("known are {}", known.iter().cloned().collect::<Vec<_>>().join(", "))),
+    }
 }
 
 /// A schema error in words, without the offending value when it is secret.
@@ -133,6 +147,14 @@ pub fn explain(error: &jsonschema::ValidationError<'_>, secret: bool) -> Problem
             Problem::at(pointer, text).hint(hint)
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            // Of an optional value, "or null" is no form anybody meant.
+            let is_null = |branch: &&Vec<jsonschema::ValidationError<'static>>| matches!(branch.as_slice(), [one] if matches!(one.kind(), ValidationErrorKind::Type { kind: TypeKind::Single(t) } if t.to_string() == "null"));
+            let meant: Vec<_> = context.iter().filter(|branch| !is_null(branch)).collect();
+            if let [only] = meant.as_slice()
+                && let Some(first) = only.first()
+            {
+                return explain(first, secret);
+            }
             // The branch that got furthest into the document is the one that was meant.
             let deepest = context.iter().flatten().max_by_key(|inner| inner.instance_path().as_str().len());
             match deepest.filter(|inner| inner.instance_path().as_str().len() > pointer.len()) {
@@ -176,7 +198,7 @@ mod tests {
             (json!({"service": "webb"}), "/service", "did you mean `web`"),
             (json!({"service": "web", "grace_s": 61}), "/grace_s", "60"),
             (json!({"service": "web", "grace_s": "5"}), "/grace_s", "integer"),
-            (json!({"service": "web", "grase_s": 5}), "/grase_s", "no field"),
+            (json!({"service": "web", "grase_s": 5}), "/grase_s", "did you mean `grace_s`"),
             (json!([]), "", "object"),
         ] {
             let problems = accept(&schema(), given.clone()).unwrap_err();

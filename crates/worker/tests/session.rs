@@ -85,7 +85,7 @@ async fn tasks_are_verified_executed_and_reported_once() {
         ("malformed", |m| m.assignment.task = "other.0".into()),
         ("approvals", |m| m.assignment.approvals_json = "[]".into()),
         ("approvals", |m| m.assignment.approvals_json = "nonsense".into()),
-        ("expired", |m| m.assignment.start_by_ms = 1),
+        ("too-late", |m| m.assignment.start_by_ms = 1),
         ("secret", |m| m.assignment.sealed_secrets.clear()),
         ("secret", |m| m.seal("another value")),
     ];

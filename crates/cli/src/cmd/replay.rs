@@ -53,7 +53,7 @@ pub async fn replay(args: ReplayArgs, app: &App<'_>) -> Result {
         Some(Value::Object(build(&json!({"properties": properties}), Map::new(), &args.secrets, ask_secret)?))
     };
     let client = app.connect().await?;
-    let request = ReplayRequest { target: args.target, reason: args.reason, secrets, not_before: args.not_before, dry_run: args.dry_run };
+    let request = ReplayRequest { target: args.target.into(), reason: args.reason, secrets, not_before: args.not_before, dry_run: args.dry_run };
     let path = format!("{API}/runs/{}/replay", escape(&args.run));
     if args.dry_run {
         let plan: RunPlan = submit(&client, &path, &request).await?;

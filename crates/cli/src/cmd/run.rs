@@ -81,7 +81,7 @@ pub async fn run(args: RunArgs, app: &App<'_>) -> Result {
         template: template.to_owned(),
         revision: args.revision,
         inputs: Value::Object(inputs),
-        target: args.target,
+        target: args.target.into(),
         reason: args.reason,
         not_before: args.not_before,
         dry_run: args.dry_run,

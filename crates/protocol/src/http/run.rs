@@ -6,7 +6,7 @@ use synod_domain::Timestamp;
 use synod_domain::approval::Decision;
 use synod_domain::manifest::{Manifest, NodeEntry};
 use synod_domain::run::Phase;
-use synod_domain::selector::Selector;
+use synod_domain::selector::{Selector, SelectorError};
 use synod_domain::task;
 
 /// `POST /api/v1/runs`
@@ -26,7 +26,7 @@ pub struct RunRequest {
     pub inputs: Value,
     /// On which nodes, within what the template allows.
     #[serde(default)]
-    pub target: Selector,
+    pub target: Target,
     /// Why.
     #[serde(default)]
     pub reason: String,
@@ -36,6 +36,33 @@ pub struct RunRequest {
     /// Only tells what would happen.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// A label query as it was sent. It is read by the operation, so that a wrong one is refused as such.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(transparent)]
+#[schema(example = "role=web,env!=dev")]
+pub struct Target(pub String);
+
+impl Target {
+    /// Reads it.
+    pub fn selector(&self) -> Result<Selector, SelectorError> {
+        self.0.parse()
+    }
+}
+
+impl From<Selector> for Target {
+    fn from(selector: Selector) -> Self {
+        Self(selector.to_string())
+    }
+}
+
+impl std::str::FromStr for Target {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        text.parse::<Selector>().map(Self::from)
+    }
 }
 
 fn no_inputs() -> Value {
@@ -270,7 +297,7 @@ pub struct CancelRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplayRequest {
     /// On which nodes this time.
-    pub target: Selector,
+    pub target: Target,
     /// Why; the first run's reason when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -219,11 +219,11 @@ impl Work<'_> {
                 Next::Finished { succeeded } => {
                     let counts = json!({"succeeded": tally.succeeded, "failed": tally.failed, "skipped": tally.skipped, "cancelled": tally.cancelled});
                     let message = match (succeeded, self.run.message.is_empty()) {
-                        (true, _) if tally.failed > 0 => format!("{} of {} nodes failed, within what the template allows", tally.failed, tally.total()),
+                        (true, _) if tally.failed > 0 => format!("{} of {} failed, within what the template allows", tally.failed, tally.total()),
                         (true, _) => String::new(),
                         (false, false) => self.run.message.clone(),
                         (false, true) if tally.check_failed > 0 => "a check failed".into(),
-                        (false, true) => format!("{} of {} nodes failed", tally.failed, tally.total()),
+                        (false, true) => format!("{} of {} failed", tally.failed, tally.total()),
                     };
                     self.enter(if succeeded { Phase::Succeeded } else { Phase::Failed }, message)?;
                     self.record(if succeeded { types::RUN_SUCCEEDED } else { types::RUN_FAILED }, "system", counts);

@@ -189,8 +189,12 @@ fn draft(ctx: &Ctx, request: &RunRequest, stored: &Stored, candidates: Vec<synod
     {
         return Err(Error::new(code::INVALID_TIME, format!("`notBefore` {at} is not within the next year; it is now {}", ctx.now)));
     }
-    let chosen = synod_domain::node::choose(candidates, &request.target, &template.targets, &namespace.nodes);
-    check_count(&request.target, &template, &chosen)?;
+    let target = request.target.selector().map_err(|e| {
+        let problem = Problem::at("/target", e.message.clone()).place(1, e.column);
+        Error::problems(code::INVALID_SELECTOR, vec![problem])
+    })?;
+    let chosen = synod_domain::node::choose(candidates, &target, &template.targets, &namespace.nodes);
+    check_count(&target, &template, &chosen)?;
     let entries: Vec<NodeEntry> = chosen.nodes.iter().map(|n| NodeEntry { id: n.id.clone(), name: n.name.clone() }).collect();
     let people = ctx.access.approvers(&request.namespace, &request.template, ctx.now);
     if !synod_domain::approval::meetable(&template.approval, &ctx.caller.user, &stored.author, &people) {

@@ -332,7 +332,7 @@ fn executions(found: &Found, marks: &BTreeMap<Mark, u32>, wrong: &mut Vec<String
             _ => true,
         };
         // A node that was connected never forgets, and no task is offered to it twice.
-        let odd = task.reason.contains("no record") || task.phase == Refused && !task.reason.starts_with("expired");
+        let odd = task.reason.contains("no record") || task.phase == Refused && !task.reason.starts_with("too-late");
         if !right || odd {
             wrong.push(format!("{ran} steps left their mark, and it is told as: {task:?}"));
         }
