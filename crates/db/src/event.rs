@@ -8,6 +8,7 @@ use serde::Serialize;
 use synod_domain::event::{Event, NewEvent};
 use synod_domain::{Result, Timestamp};
 
+use crate::filter::Select;
 use crate::{ColumnType, Query, Row, Tx, params, to_records};
 
 #[derive(Serialize)]
@@ -133,50 +134,26 @@ pub struct Filter {
 
 /// Reads events by position.
 pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Event>> {
-    let mut sql = "SELECT p.position, e.type, e.subject, e.namespace, e.run_id, e.actor, e.at, e.data
-         FROM event_positions p JOIN events e ON e.seq = p.seq WHERE 1 = 1"
-        .to_owned();
-    let mut values: Vec<crate::Param> = Vec::new();
-    let mut also = |condition: &str, value: crate::Param| {
-        values.push(value);
-        sql.push_str(&format!(" AND {condition} ${}", values.len()));
-    };
-    for (condition, value) in [("e.subject =", &filter.subject), ("e.run_id =", &filter.run), ("e.actor =", &filter.actor)] {
-        if let Some(value) = value {
-            also(condition, value.into());
-        }
-    }
-    if let Some(since) = filter.since {
-        also("e.at >=", since.into());
-    }
-    if let Some(until) = filter.until {
-        also("e.at <", until.into());
-    }
-    if let Some(after) = filter.after {
-        also(if filter.newest { "p.position <" } else { "p.position >" }, after.into());
-    }
+    let mut select = Select::from(
+        "SELECT p.position, e.type, e.subject, e.namespace, e.run_id, e.actor, e.at, e.data FROM event_positions p JOIN events e ON e.seq = p.seq",
+    );
+    select.and("e.subject =", filter.subject.as_ref());
+    select.and("e.run_id =", filter.run.as_ref());
+    select.and("e.actor =", filter.actor.as_ref());
+    select.and("e.at >=", filter.since);
+    select.and("e.at <", filter.until);
+    select.and(if filter.newest { "p.position <" } else { "p.position >" }, filter.after);
     match filter.kind.as_deref().map(|kind| (kind, kind.strip_suffix('*'))) {
         Some((_, Some(prefix))) => {
-            also("e.type >=", prefix.into());
-            also("e.type <", format!("{prefix}\u{7f}").into());
+            select.and("e.type >=", Some(prefix));
+            select.and("e.type <", Some(format!("{prefix}\u{7f}")));
         }
-        Some((kind, None)) => also("e.type =", kind.into()),
+        Some((kind, None)) => select.and("e.type =", Some(kind)),
         None => {}
     }
-    if let Some(namespaces) = &filter.namespaces {
-        let marks: Vec<String> = namespaces
-            .iter()
-            .map(|namespace| {
-                values.push(namespace.into());
-                format!("${}", values.len())
-            })
-            .collect();
-        let inside = if marks.is_empty() { "1 = 0".to_owned() } else { format!("e.namespace IN ({})", marks.join(", ")) };
-        let outside = if filter.global { " OR e.namespace IS NULL" } else { "" };
-        sql.push_str(&format!(" AND ({inside}{outside})"));
-    }
+    select.and_among("e.namespace", filter.namespaces.as_deref(), filter.global);
     let order = if filter.newest { "DESC" } else { "ASC" };
-    sql.push_str(&format!(" ORDER BY p.position {order} LIMIT {}", filter.limit));
+    let (sql, values) = select.end(&format!(" ORDER BY p.position {order} LIMIT {}", filter.limit));
     db.query(sql, values).await?.iter().map(event).collect()
 }
 

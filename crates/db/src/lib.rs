@@ -9,6 +9,7 @@ pub mod backup;
 pub mod dialect;
 pub mod doorbell;
 pub mod event;
+mod filter;
 pub mod member;
 pub mod meta;
 mod migrate;

@@ -5,6 +5,7 @@ use synod_domain::manifest::NodeEntry;
 use synod_domain::run::Phase;
 use synod_domain::{Result, Timestamp};
 
+use crate::filter::Select;
 use crate::{ColumnType, Query, Row, Tx, params, to_records};
 
 /// A run as stored.
@@ -226,36 +227,20 @@ pub struct Filter {
 
 /// Lists runs, newest first.
 pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Run>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM runs WHERE 1 = 1");
-    let mut values = Vec::new();
-    let mut bind = |value: crate::Param| {
-        values.push(value);
-        values.len()
-    };
-    if let Some(namespaces) = &filter.namespaces {
-        let marks: Vec<String> = namespaces.iter().map(|n| format!("${}", bind(n.into()))).collect();
-        let marks = if marks.is_empty() { "NULL".to_owned() } else { marks.join(", ") };
-        sql.push_str(&format!(" AND namespace IN ({marks})"));
-    }
-    if let Some(template) = &filter.template {
-        sql.push_str(&format!(" AND template = ${}", bind(template.into())));
-    }
-    if !filter.phases.is_empty() {
-        let names: Vec<String> = filter.phases.iter().map(|phase| format!("'{}'", phase.name())).collect();
-        sql.push_str(&format!(" AND phase IN ({})", names.join(", ")));
-    }
-    if let Some(requester) = &filter.requester {
-        sql.push_str(&format!(" AND requester = ${}", bind(requester.into())));
-    }
+    let mut select = Select::from(&format!("SELECT {COLUMNS} FROM runs"));
+    select.and_among("namespace", filter.namespaces.as_deref(), false);
+    select.and("template =", filter.template.as_ref());
+    select.and_words("phase", &filter.phases.iter().map(|phase| phase.name()).collect::<Vec<_>>());
+    select.and("requester =", filter.requester.as_ref());
     if let Some(person) = &filter.undecided_by {
-        sql.push_str(&format!(" AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run_id = runs.id AND a.person = ${})", bind(person.into())));
+        let person = select.bind(person);
+        select.and_text(&format!("NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run_id = runs.id AND a.person = {person})"));
     }
     if let Some((at, id)) = &filter.before {
-        let at = bind((*at).into());
-        let id = bind(id.into());
-        sql.push_str(&format!(" AND (created_at < ${at} OR (created_at = ${at} AND id < ${id}))"));
+        let (at, id) = (select.bind(*at), select.bind(id));
+        select.and_text(&format!("created_at < {at} OR (created_at = {at} AND id < {id})"));
     }
-    sql.push_str(&format!(" ORDER BY created_at DESC, id DESC LIMIT {}", filter.limit));
+    let (sql, values) = select.end(&format!(" ORDER BY created_at DESC, id DESC LIMIT {}", filter.limit));
     db.query(sql, values).await?.iter().map(run).collect()
 }
 

@@ -5,6 +5,7 @@ use synod_domain::strategy::Tally;
 use synod_domain::task::{Phase, StepOutcome};
 use synod_domain::{Result, Timestamp};
 
+use crate::filter::Select;
 use crate::{ColumnType, Query, Row, Tx, params, to_records};
 
 /// A task as stored.
@@ -386,37 +387,14 @@ pub enum Sort {
 
 /// Lists tasks.
 pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Task>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM tasks WHERE 1 = 1");
-    let mut values: Vec<crate::Param> = Vec::new();
-    let mut also = |condition: &str, value: crate::Param| {
-        values.push(value);
-        sql.push_str(&format!(" AND {condition} ${}", values.len()));
-    };
-    for (condition, value) in [("run_id =", &filter.run), ("template =", &filter.template), ("node_name =", &filter.node)] {
-        if let Some(value) = value {
-            also(condition, value.into());
-        }
-    }
-    if let Some(since) = filter.since {
-        also("created_at >=", since.into());
-    }
-    if let Some(until) = filter.until {
-        also("created_at <", until.into());
-    }
-    if let Some(namespaces) = &filter.namespaces {
-        let marks: Vec<String> = namespaces
-            .iter()
-            .map(|namespace| {
-                values.push(namespace.into());
-                format!("${}", values.len())
-            })
-            .collect();
-        sql.push_str(&format!(" AND namespace IN ({})", if marks.is_empty() { "NULL".to_owned() } else { marks.join(", ") }));
-    }
-    if !filter.phases.is_empty() {
-        let names: Vec<String> = filter.phases.iter().map(|phase| format!("'{}'", phase.name())).collect();
-        sql.push_str(&format!(" AND phase IN ({})", names.join(", ")));
-    }
+    let mut select = Select::from(&format!("SELECT {COLUMNS} FROM tasks"));
+    select.and("run_id =", filter.run.as_ref());
+    select.and("template =", filter.template.as_ref());
+    select.and("node_name =", filter.node.as_ref());
+    select.and("created_at >=", filter.since);
+    select.and("created_at <", filter.until);
+    select.and_among("namespace", filter.namespaces.as_deref(), false);
+    select.and_words("phase", &filter.phases.iter().map(|phase| phase.name()).collect::<Vec<_>>());
     let order = match filter.sort {
         Sort::Newest => "created_at DESC, run_id DESC, idx",
         Sort::Oldest => "created_at, run_id, idx",
@@ -425,7 +403,7 @@ pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Task>> {
         Sort::Phase => "phase, created_at DESC, run_id, idx",
         Sort::Rollout => "run_id, idx",
     };
-    sql.push_str(&format!(" ORDER BY {order} LIMIT {} OFFSET {}", filter.limit, filter.offset));
+    let (sql, values) = select.end(&format!(" ORDER BY {order} LIMIT {} OFFSET {}", filter.limit, filter.offset));
     db.query(sql, values).await?.iter().map(task).collect()
 }
 
