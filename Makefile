@@ -13,7 +13,7 @@ demo: need-cargo need-cc ## A server, three agents and demo users on this machin
 	$(TARGET)/demo/synod demo
 
 test: need-cargo need-cc ## Every test; starts (and if needed installs) PostgreSQL itself
-	cargo build --locked -p synod-cli
+	cargo build --locked --workspace
 	$(TARGET)/debug/synod demo --walk
 	scripts/with-postgres.sh scripts/test.sh
 
