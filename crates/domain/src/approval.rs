@@ -53,13 +53,18 @@ pub enum Excluded {
     NoRule,
 }
 
+/// Whether a person is kept out for being who they are, whatever roles they hold.
+pub fn excluded(policy: &ApprovalPolicy, requester: &str, author: &str, person: &str) -> Option<Excluded> {
+    if !policy.requester_may_approve && person == requester {
+        return Some(Excluded::Requester);
+    }
+    (!policy.author_may_approve && person == author).then_some(Excluded::Author)
+}
+
 /// The rules a person can fill, or why none.
 pub fn rules_for(policy: &ApprovalPolicy, requester: &str, author: &str, person: &Standing) -> Result<BTreeSet<usize>, Excluded> {
-    if !policy.requester_may_approve && person.name == requester {
-        return Err(Excluded::Requester);
-    }
-    if !policy.author_may_approve && person.name == author {
-        return Err(Excluded::Author);
+    if let Some(excluded) = excluded(policy, requester, author, &person.name) {
+        return Err(excluded);
     }
     let fills = |rule: &ApprovalRule| match &rule.from {
         Approvers::Role(role) => person.roles.contains(role),

@@ -148,9 +148,8 @@ fn verify_approvals(manifest: &Manifest, package: &Package<'_>) -> Result<(), Re
         if approval.at > manifest.approve_by {
             return Err(Refusal::Approvals(format!("{} decided after the time for it", approval.person)));
         }
-        let excluded = (approval.person == manifest.requester && !manifest.approval.requester_may_approve)
-            || (approval.person == manifest.template.author && !manifest.approval.author_may_approve);
-        if excluded && approval.decision == Decision::Approve {
+        let excluded = approval::excluded(&manifest.approval, &manifest.requester, &manifest.template.author, &approval.person);
+        if excluded.is_some() && approval.decision == Decision::Approve {
             return Err(Refusal::Approvals(format!("{} may not approve this", approval.person)));
         }
         votes.push(Vote { person: approval.person.clone(), decision: approval.decision, rules: approval.rules.clone() });
