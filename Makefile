@@ -2,8 +2,9 @@
 
 SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+RUST_MINOR := $(shell sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
 
-.PHONY: build demo test ci bench tidy codegen fmt clean need-cargo need-cc
+.PHONY: build demo test ci bench tidy codegen fmt clean need-cargo need-cc need-postgres
 
 build: need-cargo need-cc ## The release binary: target/release/synod
 	cargo build --locked --release -p synod-cli
@@ -12,7 +13,7 @@ demo: need-cargo need-cc ## A server, three agents and demo users on this machin
 	cargo build --locked --profile demo -p synod-cli
 	$(TARGET)/demo/synod demo
 
-test: need-cargo need-cc ## Every test; starts (and if needed installs) PostgreSQL itself
+test: need-cargo need-cc need-postgres ## Every test; starts (and if needed installs) PostgreSQL itself
 	cargo build --locked --workspace
 	$(TARGET)/debug/synod demo --walk
 	scripts/with-postgres.sh scripts/test.sh
@@ -40,7 +41,12 @@ clean:
 	cargo clean
 
 need-cargo:
-	@command -v cargo >/dev/null || { echo "A Rust toolchain (1.95 or newer) is needed: see https://rustup.rs" >&2; exit 1; }
+	@cargo --version 2>/dev/null | awk -F '[ .]' '$$3 >= $(RUST_MINOR) { ok = 1 } END { exit !ok }' \
+		|| { echo "A Rust toolchain (1.$(RUST_MINOR) or newer) is needed: see https://rustup.rs" >&2; exit 1; }
 
 need-cc:
 	@command -v cc >/dev/null || { echo "A C compiler is needed: apt-get install build-essential" >&2; exit 1; }
+
+# Before the long build, so that what is missing shows at once.
+need-postgres:
+	@scripts/with-postgres.sh true

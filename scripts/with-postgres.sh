@@ -21,7 +21,9 @@ if [ -z "$bin" ]; then
     fi
     sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
     echo "Installing PostgreSQL from Debian's packages …" >&2
-    if ! { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq postgresql >/dev/null; } >&2; then
+    # sudo drops the environment, so `env` comes after it.
+    if ! { command -v ${sudo:-true} && $sudo apt-get update -qq &&
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql; } >/dev/null; then
         echo "PostgreSQL could not be installed: run 'apt-get install postgresql' as root and try again." >&2
         exit 1
     fi
@@ -44,11 +46,14 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' 2>/dev/null || echo 54329)
 cd_and() { (cd "$dir" && $as "$@"); }
 cd_and "$bin/initdb" -D "$dir/data" -U synod -A trust --no-sync -E UTF8 --locale=C.UTF-8 >/dev/null
-cd_and "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
-    -o "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c max_connections=400 -c shared_buffers=128MB" start >/dev/null \
-    || { cat "$dir/log" >&2; echo "PostgreSQL did not start; its log is above." >&2; exit 1; }
+# A port by chance, another one if it is taken: those above are left to the servers of the tests and to outgoing connections.
+start() {
+    port=$((9000 + $(od -An -N2 -tu2 /dev/urandom) % 3000))
+    cd_and "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" \
+        -o "-c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c max_connections=400 -c shared_buffers=128MB" start >/dev/null 2>&1
+}
+start || start || start || { cat "$dir/log" >&2; echo "PostgreSQL did not start; its log is above." >&2; exit 1; }
 
 SYNOD_TEST_POSTGRES="postgres://synod@127.0.0.1:$port/postgres" "$@"

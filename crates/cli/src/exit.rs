@@ -154,7 +154,11 @@ impl Fault {
 impl From<synod_domain::Error> for Fault {
     /// An error of this very process: its operator may see the cause.
     fn from(error: synod_domain::Error) -> Self {
-        let exit = Exit::of_problem(&ProblemDocument::from_error(&error, None));
+        let exit = match error.code() {
+            // Nobody was asked: what this process was told is wrong.
+            configuration if configuration.id == code::CONFIGURATION.id => Exit::Usage,
+            _ => Exit::of_problem(&ProblemDocument::from_error(&error, None)),
+        };
         let cause = error.cause().map(|cause| format!(" ({cause})")).unwrap_or_default();
         Self::new(exit, format!("{}{cause} [{}]", error.message(), error.code().id)).help(error.code().remedy)
     }

@@ -1,9 +1,12 @@
 //! Decisions: one a person and run, never changed.
 
+use std::collections::BTreeSet;
+
+use serde::Serialize;
 use synod_domain::approval::Decision;
 use synod_domain::{Error, Result, Timestamp};
 
-use crate::{Query, Row, Tx, params};
+use crate::{ColumnType, Query, Row, Tx, params, to_records};
 
 /// A decision as stored.
 #[derive(Debug, Clone)]
@@ -55,9 +58,19 @@ pub async fn list(db: &mut impl Query, run: &str) -> Result<Vec<Approval>> {
 }
 
 /// Records which rules each person could fill when the run started, for delivery to the nodes.
-pub async fn set_rules(tx: &mut Tx, run: &str, person: &str, rules: &std::collections::BTreeSet<usize>) -> Result<()> {
-    tx.execute("UPDATE approvals SET rules = $3 WHERE run_id = $1 AND person = $2", params![run, person, serde_json::json!(rules).to_string()])
-        .await?;
+pub async fn set_rules(tx: &mut Tx, run: &str, rules: &[(&str, &BTreeSet<usize>)]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Record<'a> {
+        person: &'a str,
+        rules: String,
+    }
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Record<'_>> = rules.iter().map(|(person, rules)| Record { person, rules: serde_json::json!(rules).to_string() }).collect();
+    let records = tx.dialect().records(2, &[("person", ColumnType::Text), ("rules", ColumnType::Text)]);
+    let sql = format!("UPDATE approvals SET rules = r.rules FROM {records} AS r WHERE approvals.run_id = $1 AND approvals.person = r.person");
+    tx.execute(sql, params![run, to_records(&rows)?]).await?;
     Ok(())
 }
 

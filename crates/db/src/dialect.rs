@@ -258,6 +258,8 @@ impl Pools {
                     .idle_timeout(None)
                     .max_lifetime(None)
                     .acquire_timeout(Duration::from_secs(20))
+                    // SQLite ends a transaction by itself when the disk is full; sqlx still counts it, and would begin no other.
+                    .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             };
             let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
             let readers = pool(4).connect_with(options).await.map_err(failed)?;

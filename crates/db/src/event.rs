@@ -5,7 +5,7 @@
 //! committed rows; readers go by positions.
 
 use serde::Serialize;
-use synod_domain::event::{Event, NewEvent};
+use synod_domain::event::{Event, NewEvent, type_matches};
 use synod_domain::{Result, Timestamp};
 
 use crate::filter::Select;
@@ -52,20 +52,19 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<
             ("data", ColumnType::Text),
         ],
     );
-    let sql = format!(
+    let insert = format!(
         "INSERT INTO events (type, subject, namespace, run_id, actor, at, data)
          SELECT r.kind, r.subject, r.namespace, r.run_id, r.actor, $1, r.data FROM {records} AS r ORDER BY r.n RETURNING seq"
     );
-    let inserted = tx.query(sql, params![now, to_records(&rows)?]).await?;
-    let mut seqs: Vec<i64> = inserted.iter().map(|row| row.int(0)).collect();
-    seqs.sort_unstable();
-    if tx.dialect().has_one_writer() {
-        // Rows become visible in the order of their numbers here, so their places are known at once.
-        return place(tx, &seqs).await;
+    let values = params![now, to_records(&rows)?];
+    if !tx.dialect().has_one_writer() {
+        tx.execute(format!("WITH added AS ({insert}) INSERT INTO unsealed (seq) SELECT seq FROM added"), values).await?;
+        return Ok(());
     }
-    let sql = format!("INSERT INTO unsealed (seq) SELECT r.seq FROM {} AS r", seq_records(tx, 1));
-    tx.execute(sql, params![to_seqs(&seqs)?]).await?;
-    Ok(())
+    // Rows become visible in the order of their numbers here, so their places are known at once.
+    let mut seqs: Vec<i64> = tx.query(insert, values).await?.iter().map(|row| row.int(0)).collect();
+    seqs.sort_unstable();
+    place(tx, &seqs).await
 }
 
 fn seq_records(tx: &Tx, param: u32) -> String {
@@ -130,6 +129,25 @@ pub struct Filter {
     pub newest: bool,
     /// At most so many.
     pub limit: u32,
+}
+
+impl Filter {
+    /// Whether an event that was just recorded is among what is read, wherever reading stands.
+    pub fn matches(&self, event: &Event) -> bool {
+        let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
+        let inside = match (&self.namespaces, &event.namespace) {
+            (None, _) => true,
+            (Some(_), None) => self.global,
+            (Some(names), Some(namespace)) => names.contains(namespace),
+        };
+        inside
+            && self.kind.as_deref().is_none_or(|pattern| type_matches(pattern, &event.kind))
+            && is(&self.subject, Some(&event.subject))
+            && is(&self.run, event.run.as_deref())
+            && is(&self.actor, Some(&event.actor))
+            && self.since.is_none_or(|since| event.time >= since)
+            && self.until.is_none_or(|until| event.time < until)
+    }
 }
 
 /// Reads events by position.

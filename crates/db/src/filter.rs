@@ -51,6 +51,17 @@ impl Select {
         }
     }
 
+    /// Only rows after a place in an order by these columns; the flag says that a column goes down.
+    pub fn and_after(&mut self, order: &[(&str, bool, Param)]) {
+        let mut text = "1 = 0".to_owned();
+        for (column, down, value) in order.iter().rev() {
+            let (beyond, same) = (self.bind(value.clone()), self.bind(value.clone()));
+            let sign = if *down { '<' } else { '>' };
+            text = format!("{column} {sign} {beyond} OR {column} = {same} AND ({text})");
+        }
+        self.and_text(&text);
+    }
+
     /// Ends with order and bounds.
     pub fn end(mut self, rest: &str) -> (String, Vec<Param>) {
         self.sql.push_str(rest);

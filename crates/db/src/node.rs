@@ -1,5 +1,7 @@
 //! Nodes, the tokens they join with, and which server holds their streams.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use synod_domain::node::{Candidate, all_labels};
 use synod_domain::selector::Labels;
@@ -54,9 +56,19 @@ fn node(row: &Row) -> Result<Node> {
     })
 }
 
-/// All nodes by name.
-pub async fn list(db: &mut impl Query) -> Result<Vec<Node>> {
-    db.query(format!("SELECT {COLUMNS} {FROM} ORDER BY n.name"), params![]).await?.iter().map(node).collect()
+/// Nodes by name, after one.
+pub async fn list_after(db: &mut impl Query, after: &str, limit: u32) -> Result<Vec<Node>> {
+    db.query(format!("SELECT {COLUMNS} {FROM} AND n.name > $1 ORDER BY n.name LIMIT {limit}"), params![after])
+        .await?
+        .iter()
+        .map(node)
+        .collect()
+}
+
+/// To whom secrets are sealed: nodes' identities and their public keys.
+pub async fn recipients(db: &mut impl Query) -> Result<BTreeMap<String, String>> {
+    let rows = db.query("SELECT id, age_recipient FROM nodes WHERE removed_at IS NULL", params![]).await?;
+    Ok(rows.iter().map(|row| (row.text(0), row.text(1))).collect())
 }
 
 /// All nodes as targets are chosen from.

@@ -6,7 +6,7 @@ use synod_domain::task::{Phase, StepOutcome};
 use synod_domain::{Result, Timestamp};
 
 use crate::filter::Select;
-use crate::{ColumnType, Query, Row, Tx, params, to_records};
+use crate::{ColumnType, Param, Query, Row, Tx, params, to_records};
 
 /// A task as stored.
 #[derive(Debug, Clone)]
@@ -61,6 +61,13 @@ pub struct Detail {
     /// SHA-256 over the kept output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_digest: Option<String>,
+}
+
+impl Task {
+    /// Where it stands in listings.
+    pub fn place(&self) -> Place {
+        Place { created_at: self.created_at, node: self.node.clone(), phase: self.phase, run: self.run.clone(), idx: self.idx }
+    }
 }
 
 const COLUMNS: &str = "run_id, idx, node_id, node_name, namespace, template, phase, created_at, batch, assigned_at, deadline_at, started_at, finished_at, exit_code, reason, detail";
@@ -229,12 +236,14 @@ pub struct Touched {
     pub namespace: String,
     /// The node's name.
     pub node: String,
+    /// The node's identity.
+    pub node_id: String,
 }
 
-const TOUCHED: &str = "RETURNING tasks.run_id, tasks.idx, tasks.namespace, tasks.node_name";
+const TOUCHED: &str = "RETURNING tasks.run_id, tasks.idx, tasks.namespace, tasks.node_name, tasks.node_id";
 
 fn touched(row: &Row) -> Touched {
-    Touched { run: row.text(0), idx: row.uint(1), namespace: row.text(2), node: row.text(3) }
+    Touched { run: row.text(0), idx: row.uint(1), namespace: row.text(2), node: row.text(3), node_id: row.text(4) }
 }
 
 /// A task that has begun.
@@ -361,10 +370,25 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// In which order.
     pub sort: Sort,
-    /// Skip so many.
-    pub offset: u32,
+    /// Only what comes after this task in that order.
+    pub after: Option<Place>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// Where a task stands in any of the orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its node's name.
+    pub node: String,
+    /// Its phase.
+    pub phase: Phase,
+    /// Its run.
+    pub run: String,
+    /// Its place in rollout order.
+    pub idx: u32,
 }
 
 /// The order of a listing.
@@ -385,6 +409,32 @@ pub enum Sort {
     Rollout,
 }
 
+impl Sort {
+    /// Its columns, and which of them go down.
+    fn columns(self) -> &'static [(&'static str, bool)] {
+        match self {
+            Self::Newest => &[("created_at", true), ("run_id", true), ("idx", false)],
+            Self::Oldest => &[("created_at", false), ("run_id", false), ("idx", false)],
+            Self::Node => &[("node_name", false), ("created_at", true), ("run_id", false), ("idx", false)],
+            Self::NodeBackwards => &[("node_name", true), ("created_at", true), ("run_id", false), ("idx", false)],
+            Self::Phase => &[("phase", false), ("created_at", true), ("run_id", false), ("idx", false)],
+            Self::Rollout => &[("run_id", false), ("idx", false)],
+        }
+    }
+}
+
+impl Place {
+    fn value(&self, column: &str) -> Param {
+        match column {
+            "created_at" => self.created_at.into(),
+            "node_name" => (&self.node).into(),
+            "phase" => self.phase.name().into(),
+            "run_id" => (&self.run).into(),
+            _ => self.idx.into(),
+        }
+    }
+}
+
 /// Lists tasks.
 pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Task>> {
     let mut select = Select::from(&format!("SELECT {COLUMNS} FROM tasks"));
@@ -395,15 +445,12 @@ pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Task>> {
     select.and("created_at <", filter.until);
     select.and_among("namespace", filter.namespaces.as_deref(), false);
     select.and_words("phase", &filter.phases.iter().map(|phase| phase.name()).collect::<Vec<_>>());
-    let order = match filter.sort {
-        Sort::Newest => "created_at DESC, run_id DESC, idx",
-        Sort::Oldest => "created_at, run_id, idx",
-        Sort::Node => "node_name, created_at DESC, run_id, idx",
-        Sort::NodeBackwards => "node_name DESC, created_at DESC, run_id, idx",
-        Sort::Phase => "phase, created_at DESC, run_id, idx",
-        Sort::Rollout => "run_id, idx",
-    };
-    let (sql, values) = select.end(&format!(" ORDER BY {order} LIMIT {} OFFSET {}", filter.limit, filter.offset));
+    let columns = filter.sort.columns();
+    if let Some(place) = &filter.after {
+        select.and_after(&columns.iter().map(|(column, down)| (*column, *down, place.value(column))).collect::<Vec<_>>());
+    }
+    let order: Vec<String> = columns.iter().map(|(column, down)| format!("{column}{}", if *down { " DESC" } else { "" })).collect();
+    let (sql, values) = select.end(&format!(" ORDER BY {} LIMIT {}", order.join(", "), filter.limit));
     db.query(sql, values).await?.iter().map(task).collect()
 }
 
@@ -428,6 +475,9 @@ pub struct NewOutput {
     pub segments: String,
 }
 
+/// The most output kept of one task, but for its last piece, in characters of JSON.
+const MAX_OUTPUT: usize = 6 * 1024 * 1024;
+
 /// Stores output; pieces known already stay as they are, and only the task's own node may add any.
 pub async fn add_output(tx: &mut Tx, output: &[NewOutput]) -> Result<u64> {
     let records = tx.dialect().records(
@@ -437,9 +487,11 @@ pub async fn add_output(tx: &mut Tx, output: &[NewOutput]) -> Result<u64> {
     let sql = format!(
         "INSERT INTO outputs (run_id, idx, chunk, segments)
          SELECT r.run_id, r.idx, r.chunk, r.segments FROM {records} AS r JOIN tasks t ON t.run_id = r.run_id AND t.idx = r.idx AND t.node_id = r.node_id
-         WHERE true ON CONFLICT (run_id, idx, chunk) DO NOTHING"
+         WHERE (t.phase IN ('assigned', 'started') OR t.detail = $2)
+           AND (SELECT COALESCE(sum(length(o.segments)), 0) FROM outputs o WHERE o.run_id = r.run_id AND o.idx = r.idx) < {MAX_OUTPUT}
+         ON CONFLICT (run_id, idx, chunk) DO NOTHING"
     );
-    tx.execute(sql, params![to_records(output)?]).await
+    tx.execute(sql, params![to_records(output)?, GIVEN_UP]).await
 }
 
 /// A stored piece of output.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use synod_db::task::{Ended, NewOutput, Started};
+use synod_db::task::{Ended, NewOutput, Sort, Started};
 use synod_db::{Db, Query, access, approval, backup, event, member, meta, node, object, params, run, session, task, user};
 use synod_domain::approval::Decision;
 use synod_domain::event::{NewEvent, types};
@@ -302,7 +302,7 @@ async fn a_run_goes_its_way(place: Place) {
         approval::Approval { person: "bob".into(), decision: Decision::Approve, digest: "sha256:x".into(), comment: "ok".into(), at: NOW, signature: None };
     assert!(approval::insert(&mut tx, "r1", &decision).await.unwrap());
     assert!(!approval::insert(&mut tx, "r1", &decision).await.unwrap(), "one decision a person");
-    approval::set_rules(&mut tx, "r1", "bob", &[0].into()).await.unwrap();
+    approval::set_rules(&mut tx, "r1", &[("bob", &[0].into())]).await.unwrap();
     assert_eq!(approval::delivered(&mut tx, "r1").await.unwrap()[0].rules, [0].into());
     assert_eq!(run::due(&mut tx, NOW, 10).await.unwrap(), ["r1"]);
     assert_eq!(run::nodes(&mut tx, "r1").await.unwrap()[2].name, "web-2");
@@ -343,6 +343,20 @@ async fn a_run_goes_its_way(place: Place) {
             .unwrap();
     assert_eq!((listed.len(), listed[0].node.as_str(), listed[0].detail.warnings.len()), (1, "web-1", 1));
     assert!(task::list(&mut reader, &task::Filter { namespaces: Some(vec![]), limit: 10, ..Default::default() }).await.unwrap().is_empty());
+    for sort in [Sort::Newest, Sort::Oldest, Sort::Node, Sort::NodeBackwards, Sort::Phase, Sort::Rollout] {
+        let all = task::list(&mut reader, &task::Filter { sort, limit: 100, ..Default::default() }).await.unwrap();
+        let mut paged: Vec<task::Task> = Vec::new();
+        while let [one] = &task::list(&mut reader, &task::Filter { sort, limit: 1, after: paged.last().map(task::Task::place), ..Default::default() })
+            .await
+            .unwrap()[..]
+        {
+            paged.push(one.clone());
+            assert!(paged.len() <= all.len(), "{sort:?} comes to an end");
+        }
+        let names = |tasks: &[task::Task]| tasks.iter().map(|t| (t.run.clone(), t.idx)).collect::<Vec<_>>();
+        assert!(all.len() > 2);
+        assert_eq!(names(&paged), names(&all), "{sort:?}");
+    }
     let output = task::output(&mut reader, "r1", Some("web-0"), 0, 10).await.unwrap();
     assert_eq!(output.iter().map(|o| o.segments.as_str()).collect::<Vec<_>>(), ["[0]", "[1]"]);
     assert!(task::output(&mut reader, "r1", Some("web-1"), 0, 10).await.unwrap().is_empty());

@@ -70,8 +70,26 @@ pub struct Accepted {
     pub secrets: BTreeMap<String, String>,
 }
 
-/// Checks inputs against a schema and completes them with the defaults of absent top-level properties.
-pub fn accept(schema: &Value, given: Value) -> Result<Accepted, Vec<Problem>> {
+/// A schema ready to be used many times; compiling one takes far longer than checking inputs against it.
+#[derive(Debug)]
+pub struct Schema {
+    schema: Value,
+    validator: jsonschema::Validator,
+}
+
+impl Schema {
+    /// Compiles a schema, or tells everything that is wrong with it.
+    pub fn new(schema: Value) -> Result<Self, Vec<Problem>> {
+        Ok(Self { validator: compile(&schema)?, schema })
+    }
+
+    /// Checks inputs and completes them with the defaults of absent top-level properties.
+    pub fn accept(&self, given: Value) -> Result<Accepted, Vec<Problem>> {
+        accept(&self.schema, &self.validator, given)
+    }
+}
+
+fn accept(schema: &Value, validator: &jsonschema::Validator, given: Value) -> Result<Accepted, Vec<Problem>> {
     let Value::Object(mut inputs) = given else {
         return Err(vec![Problem::at("", "inputs are an object")]);
     };
@@ -91,7 +109,6 @@ pub fn accept(schema: &Value, given: Value) -> Result<Accepted, Vec<Problem>> {
         problems.push(Problem::at("", format!("the inputs are {size} bytes long, at most {MAX_BYTES} are taken")));
     }
     let secret_names = secrets(schema);
-    let validator = compile(schema)?;
     problems.extend(validator.iter_errors(&whole).map(|error| {
         let pointer = error.instance_path().as_str().to_owned();
         let secret = secret_names.iter().any(|name| pointer.starts_with(&segment(name)));
@@ -186,7 +203,7 @@ mod tests {
 
     #[test]
     fn defaults_are_filled_in_and_secrets_taken_apart() {
-        let accepted = accept(&schema(), json!({"service": "web", "token": "correct horse"})).unwrap();
+        let accepted = Schema::new(schema()).unwrap().accept(json!({"service": "web", "token": "correct horse"})).unwrap();
         assert_eq!(Value::Object(accepted.plain), json!({"service": "web", "grace_s": 5}));
         assert_eq!(accepted.secrets["token"], "correct horse");
     }
@@ -201,11 +218,11 @@ mod tests {
             (json!({"service": "web", "grase_s": 5}), "/grase_s", "did you mean `grace_s`"),
             (json!([]), "", "object"),
         ] {
-            let problems = accept(&schema(), given.clone()).unwrap_err();
+            let problems = Schema::new(schema()).unwrap().accept(given.clone()).unwrap_err();
             assert_eq!(problems[0].pointer, pointer, "{given}");
             assert!(problems[0].to_string().contains(word), "{given}: {}", problems[0]);
         }
-        let problems = accept(&schema(), json!({"service": "web", "token": "hunter2"})).unwrap_err();
+        let problems = Schema::new(schema()).unwrap().accept(json!({"service": "web", "token": "hunter2"})).unwrap_err();
         assert!(!format!("{problems:?}").contains("hunter2"));
     }
 

@@ -3,6 +3,8 @@
 
 pub mod agents;
 pub mod calls;
+pub mod disk;
+pub mod hostile;
 pub mod process;
 pub mod proxy;
 pub mod story;

@@ -13,6 +13,7 @@ use synod_protocol::http::node::Node;
 use synod_protocol::tls::{self, Trust};
 use tokio::process::{Child, Command};
 
+use crate::disk::SmallDisk;
 use crate::{API, PASSWORD};
 
 const UP_WITHIN: Duration = Duration::from_secs(60);
@@ -41,6 +42,7 @@ pub struct Process {
     pub name: String,
     program: PathBuf,
     args: Vec<String>,
+    env: Vec<(String, String)>,
     log: PathBuf,
     child: Option<Child>,
     started: Instant,
@@ -50,7 +52,23 @@ impl Process {
     /// A process that is not started yet; what it says goes to `NAME.log` in the folder.
     pub fn new(dir: &Path, name: &str, args: &[&str]) -> Self {
         let log = dir.join(format!("{name}.log"));
-        Self { name: name.to_owned(), program: synod(), args: args.iter().map(|a| (*a).to_owned()).collect(), log, child: None, started: Instant::now() }
+        let args = args.iter().map(|a| (*a).to_owned()).collect();
+        Self { name: name.to_owned(), program: synod(), args, env: Vec::new(), log, child: None, started: Instant::now() }
+    }
+
+    /// The same process where it sees a small disk.
+    pub fn on(mut self, disk: &SmallDisk) -> Self {
+        if let Some((first, rest)) = disk.way.split_first() {
+            let program = std::mem::replace(&mut self.program, first.into()).display().to_string();
+            self.args = rest.iter().cloned().chain([program]).chain(std::mem::take(&mut self.args)).collect();
+        }
+        self
+    }
+
+    /// The same process with a variable in its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Starts it, or starts it again.
@@ -61,6 +79,7 @@ impl Process {
             .args(&self.args)
             .env_clear()
             .env("PATH", path)
+            .envs(self.env.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -81,6 +100,13 @@ impl Process {
     /// How it ended, when nobody killed it.
     pub fn ended_by_itself(&mut self) -> Option<ExitStatus> {
         self.child.as_mut()?.try_wait().ok()?
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let child = self.child.as_mut().unwrap_or_else(|| panic!("{} was not started", self.name));
+        let end = tokio::time::timeout(UP_WITHIN, child.wait()).await;
+        end.unwrap_or_else(|_| panic!("{} does not end:\n{}", self.name, self.last_words())).unwrap()
     }
 
     /// How long ago it was started.
@@ -216,7 +242,8 @@ pub async fn connected(client: &Client) -> usize {
     nodes.map_or(0, |page| page.items.iter().filter(|node| node.connected).count())
 }
 
-async fn shown(server: &mut Process, port: u16) -> String {
+/// Waits until a server shows its authority at a port; returns the fingerprint.
+pub async fn shown(server: &mut Process, port: u16) -> String {
     let until = Instant::now() + UP_WITHIN;
     loop {
         if let Some(status) = server.ended_by_itself() {

@@ -52,6 +52,10 @@ pub struct Access {
     pub namespaces: BTreeMap<String, NamespaceSpec>,
     /// Shipped and custom policies.
     pub policies: PolicySet,
+    /// Whether a policy may ask for the time, so that an answer holds for its moment only.
+    pub asks_for_time: bool,
+    /// What was asked of this state before.
+    pub answers: authz::Answers,
 }
 
 impl Access {
@@ -64,7 +68,16 @@ impl Access {
             .into_iter()
             .map(|u| (u.name.clone(), Person { name: u.name, service_account: u.service_account, enabled: u.enabled, totp: u.totp_confirmed }))
             .collect();
-        let mut access = Self { version, people, groups: BTreeMap::new(), bindings: Vec::new(), namespaces: BTreeMap::new(), policies: authz::shipped()? };
+        let mut access = Self {
+            version,
+            people,
+            groups: BTreeMap::new(),
+            bindings: Vec::new(),
+            namespaces: BTreeMap::new(),
+            policies: authz::shipped()?,
+            asks_for_time: false,
+            answers: authz::Answers::default(),
+        };
         for kind in [Kind::Group, Kind::RoleBinding, Kind::Namespace, Kind::Policy] {
             for stored in object::list(db, kind).await? {
                 let (spec, _) = typed(kind, stored.spec).map_err(|e| Error::internal(format!("{kind} {}: {e}", stored.name)))?;
@@ -76,8 +89,12 @@ impl Access {
                     Spec::Namespace(namespace) => {
                         access.namespaces.insert(stored.name, namespace);
                     }
-                    Spec::Policy(policy) => authz::add_policies(&mut access.policies, &stored.name, &policy.cedar)
-                        .map_err(|problems| Error::internal(format!("policy {}: {problems:?}", stored.name)))?,
+                    Spec::Policy(policy) => {
+                        authz::add_policies(&mut access.policies, &stored.name, &policy.cedar)
+                            .map_err(|problems| Error::internal(format!("policy {}: {problems:?}", stored.name)))?;
+                        // An escape might spell the name differently.
+                        access.asks_for_time |= policy.cedar.contains("now") || policy.cedar.contains('\\');
+                    }
                     Spec::Template(_) => {}
                 }
             }
@@ -135,6 +152,11 @@ impl AccessCache {
     /// Starts with a state.
     pub fn new(access: Access) -> Self {
         Self(ArcSwap::from_pointee(access))
+    }
+
+    /// The state last read, which may be a moment old: for what asks nobody's rights.
+    pub fn latest(&self) -> Arc<Access> {
+        self.0.load_full()
     }
 
     /// The state at a version just read, from memory or anew.

@@ -18,6 +18,9 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::keys::Keys;
 use crate::loops::{presence, reports};
+use crate::manifests::Manifests;
+use crate::tail::{self, Tail};
+use crate::templates::Templates;
 use crate::{listener, loops};
 
 /// What every part of a server shares.
@@ -36,6 +39,12 @@ pub struct App {
     pub authority: Authority,
     /// Who may do what, from memory.
     pub access: AccessCache,
+    /// New events, for those who follow.
+    pub tail: Tail,
+    /// Templates in use.
+    pub templates: Templates,
+    /// Manifests of recent runs.
+    pub manifests: Manifests,
     /// The agents connected here.
     pub gateway: Gateway,
     /// What agents report, on its way to the database.
@@ -131,7 +140,24 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let bell = Doorbell::new(&db, &id);
     let (reports, reports_in) = reports::queue();
     let (presence, presence_in) = presence::queue();
-    let app = Arc::new(App { config, db, bell, clock, keys, authority, access, gateway: Gateway::default(), reports, presence, id, url, started_at: now });
+    let app = Arc::new(App {
+        config,
+        db,
+        bell,
+        clock,
+        keys,
+        authority,
+        access,
+        tail: Tail::default(),
+        templates: Templates::default(),
+        manifests: Manifests::default(),
+        gateway: Gateway::default(),
+        reports,
+        presence,
+        id,
+        url,
+        started_at: now,
+    });
     crate::ops::system::announce(&app).await?;
     let tls = listener::Tls::new(&app, address)?;
     let (stop, stopped) = watch::channel(false);
@@ -139,6 +165,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     tasks.spawn(listener::serve(app.clone(), socket, tls, stopped.clone()));
     tasks.spawn(reports::run(app.clone(), reports_in, stopped.clone()));
     tasks.spawn(presence::run(app.clone(), presence_in, stopped.clone()));
+    tasks.spawn(tail::run(app.clone(), stopped.clone()));
     loops::spawn(&mut tasks, &app, &stopped);
     // Whatever was left unfinished goes on now.
     app.bell.ring(Topic::Runs);

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr as _;
+use std::sync::{Mutex, PoisonError};
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, RestrictedExpression,
@@ -181,7 +182,7 @@ fn check_actions(policy: &Policy, source: &str) -> Result<(), Vec<Problem>> {
 }
 
 /// What an action is done to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Resource {
     kind: &'static str,
     id: String,
@@ -218,11 +219,46 @@ fn uid(kind: &str, id: &str) -> Option<EntityUid> {
     Some(EntityUid::from_type_name_and_id(EntityTypeName::from_str(kind).ok()?, EntityId::new(id)))
 }
 
+/// What an answer depends on, besides the state of [`Access`] it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Question {
+    user: String,
+    action: Action,
+    resource: Resource,
+    roles: Vec<Role>,
+    mfa: bool,
+    /// Absent where no policy asks for the time.
+    now: Option<Timestamp>,
+}
+
+/// Answers of one state of [`Access`], so that the same question is put to the policies once.
+#[derive(Default)]
+pub struct Answers(Mutex<HashMap<Question, (bool, Vec<String>)>>);
+
+/// So many answers are kept; then they are forgotten all together.
+const ANSWERS: usize = 20_000;
+
 /// The answer of the policies, with the names of those that decided.
 pub fn decide(access: &Access, user: &str, action: Action, resource: &Resource, mfa: Option<bool>, now: Timestamp) -> (bool, Vec<String>) {
+    let roles: Vec<Role> = access.roles(user, resource.namespace.as_deref(), now).into_iter().collect();
+    let mfa = mfa.unwrap_or(false);
+    let question = Question { user: user.to_owned(), action, resource: resource.clone(), roles, mfa, now: access.asks_for_time.then_some(now) };
+    let answers = || access.answers.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = answers().get(&question) {
+        return known.clone();
+    }
+    let answer = ask(access, user, action, resource, &question.roles, mfa, now);
+    let mut kept = answers();
+    if kept.len() >= ANSWERS {
+        kept.clear();
+    }
+    kept.insert(question, answer.clone());
+    answer
+}
+
+fn ask(access: &Access, user: &str, action: Action, resource: &Resource, roles: &[Role], mfa: bool, now: Timestamp) -> (bool, Vec<String>) {
     let decided = (|| {
         let person = access.people.get(user).filter(|p| p.enabled)?;
-        let roles = access.roles(user, resource.namespace.as_deref(), now);
         let groups = access.groups_of(user);
         let parents: HashSet<EntityUid> = groups.iter().filter_map(|g| uid("Group", g)).collect();
         let principal = uid("User", user)?;
@@ -243,7 +279,7 @@ pub fn decide(access: &Access, user: &str, action: Action, resource: &Resource, 
                 "roles": roles.iter().map(|r: &Role| r.name()).collect::<Vec<_>>(),
                 "groups": groups,
                 "now": now.0,
-                "mfa": mfa.unwrap_or(false),
+                "mfa": mfa,
             }),
             None,
         )
@@ -252,9 +288,16 @@ pub fn decide(access: &Access, user: &str, action: Action, resource: &Resource, 
         let entities = Entities::from_entities(entities, None).ok()?;
         let response = Authorizer::new().is_authorized(&request, &access.policies, &entities);
         // A policy that cannot be evaluated is skipped by Cedar; were it a `forbid`, skipping it would permit.
-        let broken = response.diagnostics().errors().next().is_some();
+        let broken: Vec<String> = response
+            .diagnostics()
+            .errors()
+            .map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| error.policy_id().to_string())
+            .collect();
+        if !broken.is_empty() {
+            return Some((false, broken));
+        }
         let names = response.diagnostics().reason().map(ToString::to_string).collect();
-        Some((response.decision() == Decision::Allow && !broken, names))
+        Some((response.decision() == Decision::Allow, names))
     })();
     decided.unwrap_or((false, Vec::new()))
 }

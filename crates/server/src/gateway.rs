@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
-use synod_db::{Db, approval, run, task};
+use synod_db::{approval, run, task};
 use synod_domain::error::code;
-use synod_domain::manifest::{Manifest, node_tree};
-use synod_domain::merkle::Tree;
 use synod_domain::{Error, Result};
 use synod_protocol::agent::{Acknowledged, Assignment, Assignments, Cancel, Goodbye, ServerMessage, server_message};
 use tokio::sync::mpsc;
 
+use crate::app::App;
+use crate::manifests::Document;
+
 /// So many messages may wait for a slow agent before its stream is given up; it comes back and is told again.
 const BACKLOG: usize = 1024;
-/// So many runs' manifests are kept at hand.
+/// So many runs' packages are kept at hand.
 const PACKAGES: usize = 256;
 
 /// What goes down a stream.
@@ -29,13 +30,9 @@ struct Session {
 
 /// A run as it is delivered: everything that is the same for all its nodes.
 pub struct Package {
-    /// The manifest, read.
-    pub manifest: Manifest,
-    bytes: Vec<u8>,
-    digest: String,
+    /// The manifest.
+    pub document: Arc<Document>,
     approvals_json: String,
-    tree: Tree,
-    count: u64,
     sealed_secrets: HashMap<u32, Vec<u8>>,
 }
 
@@ -129,7 +126,7 @@ impl Gateway {
 
     /// Hands assigned tasks to the agents connected here; returns whether some belong to agents elsewhere.
     /// A run that cannot be read just then holds up no other; its tasks are handed out at the next look.
-    pub async fn deliver(&self, db: &Db, assigned: Vec<task::Assigned>) -> Result<bool> {
+    pub async fn deliver(&self, app: &App, assigned: Vec<task::Assigned>) -> Result<bool> {
         let mut elsewhere = false;
         let mut failed = None;
         let mut by_run: BTreeMap<String, Vec<task::Assigned>> = BTreeMap::new();
@@ -141,7 +138,7 @@ impl Gateway {
             }
         }
         for (run, tasks) in by_run {
-            match self.package(db, &run).await {
+            match self.package(app, &run).await {
                 Ok(package) => self.hand_out(&package, tasks)?,
                 Err(error) => failed = Some(error),
             }
@@ -162,25 +159,24 @@ impl Gateway {
     }
 
     /// A run as it is delivered, from memory or read.
-    pub async fn package(&self, db: &Db, id: &str) -> Result<Arc<Package>> {
+    pub async fn package(&self, app: &App, id: &str) -> Result<Arc<Package>> {
         if let Some(known) = self.packages.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
             return Ok(known.clone());
         }
-        let mut reader = db.reader().await?;
-        let run = run::get(&mut reader, id).await?.ok_or_else(|| Error::not_found("run", id))?;
-        let nodes = run::nodes(&mut reader, id).await?;
+        let mut reader = app.db.reader().await?;
+        let document = match app.manifests.known(id) {
+            Some(document) => document,
+            None => app.manifests.of(&run::get(&mut reader, id).await?.ok_or_else(|| Error::not_found("run", id))?)?,
+        };
+        if document.tree().is_none() {
+            document.set_nodes(&run::nodes(&mut reader, id).await?)?;
+        }
         let approvals = approval::delivered(&mut reader, id).await?;
-        let sealed = run::sealed_secrets(&mut reader, id).await?;
-        let bytes = run.manifest.into_bytes();
-        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(Error::internal)?;
+        let sealed = if document.manifest.secrets.is_empty() { Vec::new() } else { run::sealed_secrets(&mut reader, id).await? };
         let decode = |(idx, text): (u32, String)| Ok((idx, base64::engine::general_purpose::STANDARD.decode(text).map_err(Error::internal)?));
         let package = Arc::new(Package {
-            manifest,
-            bytes,
-            digest: run.digest,
+            document,
             approvals_json: serde_json::to_string(&approvals).map_err(Error::internal)?,
-            tree: node_tree(&nodes)?,
-            count: nodes.len() as u64,
             sealed_secrets: sealed.into_iter().map(decode).collect::<Result<_>>()?,
         });
         let mut packages = self.packages.lock().unwrap_or_else(PoisonError::into_inner);
@@ -195,14 +191,18 @@ impl Gateway {
 
 impl Package {
     fn assignment(&self, task: &task::Assigned) -> Result<Assignment> {
-        let path = self.tree.path(task.idx as usize).ok_or_else(|| Error::new(code::INTERNAL, "a task beyond the run's nodes"))?;
+        let path = self
+            .document
+            .tree()
+            .and_then(|tree| tree.path(task.idx as usize))
+            .ok_or_else(|| Error::new(code::INTERNAL, "a task beyond the run's nodes"))?;
         Ok(Assignment {
             task: format!("{}.{}", task.run, task.idx),
-            manifest: self.bytes.clone(),
-            digest: self.digest.clone(),
+            manifest: self.document.bytes.clone(),
+            digest: self.document.digest.clone(),
             approvals_json: self.approvals_json.clone(),
             index: u64::from(task.idx),
-            size: self.count,
+            size: u64::from(self.document.manifest.nodes.count),
             path: path.iter().map(|hash| hash.to_vec()).collect(),
             start_by_ms: task.start_by.0,
             sealed_secrets: self.sealed_secrets.get(&task.idx).cloned().unwrap_or_default(),

@@ -17,8 +17,12 @@ pub mod http;
 pub mod keys;
 mod listener;
 mod loops;
+pub mod manifests;
 pub mod ops;
 pub mod password;
+pub mod tail;
+pub mod templates;
+pub mod untrusted;
 
 pub use app::{App, Running, start};
 pub use clock::Clock;

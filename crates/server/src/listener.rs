@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -25,8 +26,16 @@ use crate::app::App;
 #[derive(Debug, Clone)]
 pub struct Peer(pub String);
 
-/// The two faces of the port.
+/// How often the server's certificates are made anew and the given ones are read again.
+const RENEW_EVERY: Duration = Duration::from_secs(86_400);
+
+/// The two faces of the port, as they are at present.
 pub struct Tls {
+    names: Vec<String>,
+    faces: ArcSwap<Faces>,
+}
+
+struct Faces {
     people: Arc<ServerConfig>,
     agents: Arc<ServerConfig>,
 }
@@ -44,7 +53,19 @@ impl Tls {
         names.extend(app.config.names.iter().cloned());
         names.sort();
         names.dedup();
-        let own = app.authority.issue_server(&names, app.clock.now())?;
+        Ok(Self { faces: ArcSwap::from_pointee(Faces::make(app, &names)?), names })
+    }
+
+    /// Makes the certificates anew, for the connections to come.
+    pub fn renew(&self, app: &App) -> Result<()> {
+        self.faces.store(Arc::new(Faces::make(app, &self.names)?));
+        Ok(())
+    }
+}
+
+impl Faces {
+    fn make(app: &App, names: &[String]) -> Result<Self> {
+        let own = app.authority.issue_server(names, app.clock.now())?;
         let (chain, key) = (format!("{}{}", own.certificate_pem, app.authority.pem), own.key_pem);
         let agents = config(&chain, &key, Some(&app.authority.pem), &[agent::ALPN])?;
         let people = match (&app.config.certificate_file, &app.config.key_file) {
@@ -90,9 +111,17 @@ pub async fn serve(app: Arc<App>, socket: TcpListener, tls: Tls, mut stop: watch
     let people = crate::http::router(app.clone());
     let agents = crate::grpc::router(app.clone());
     let tls = Arc::new(tls);
+    let mut renewal = tokio::time::interval_at(tokio::time::Instant::now() + RENEW_EVERY, RENEW_EVERY);
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
+            _ = renewal.tick() => {
+                // What was good stays in use when the files of a given certificate are just being replaced.
+                if let Err(error) = tls.renew(&app) {
+                    tracing::error!(%error, "the server's certificates were not renewed");
+                }
+                continue;
+            }
             _ = stop.changed() => return,
         };
         let tcp = match accepted {
@@ -124,7 +153,9 @@ async fn connection(
     let handshake = async {
         let start = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
         let is_agent = start.client_hello().alpn().is_some_and(|mut offered| offered.any(|name| name == agent::ALPN));
-        let config = if is_agent { tls.agents.clone() } else { tls.people.clone() };
+        let faces = tls.faces.load();
+        let config = if is_agent { faces.agents.clone() } else { faces.people.clone() };
+        drop(faces);
         std::io::Result::Ok((is_agent, start.into_stream(config).await?))
     };
     let (is_agent, stream) = tokio::time::timeout(Duration::from_secs(15), handshake).await??;

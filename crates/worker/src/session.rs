@@ -178,6 +178,8 @@ impl<E: Executor> Session<E> {
     async fn talk(&mut self, address: &Address, failures: &mut u32) -> End {
         let (up, down, welcome) = match timeout(GREETING, self.greet(address)).await {
             Ok(Ok(greeted)) => greeted,
+            // The server says so in a TLS alert, which comes too late to be told by it reliably.
+            Ok(Err(End::Lost(why))) => return End::Lost(self.expired().unwrap_or(why)),
             Ok(Err(end)) => return end,
             Err(_) => return End::Lost(format!("{address} does not answer")),
         };
@@ -188,6 +190,13 @@ impl<E: Executor> Session<E> {
             End::Lost(why) => End::Lost(format!("{address}: {why}")),
             end => end,
         }
+    }
+
+    /// That this node's certificate is over, in words, when it is.
+    fn expired(&self) -> Option<String> {
+        let until = self.identity().validity().ok()?.1;
+        (until < self.options.clock.now())
+            .then(|| format!("this node's certificate expired at {until}; the machine must join again: remove the node, then the agent's identity folder"))
     }
 
     async fn greet(&mut self, address: &Address) -> Result<(mpsc::Sender<AgentMessage>, Streaming<ServerMessage>, Welcome), End> {

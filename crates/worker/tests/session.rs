@@ -79,7 +79,7 @@ async fn tasks_are_verified_executed_and_reported_once() {
     // Each defect has its refusal.
     type Change = fn(&mut hub::Made);
     let cases: [(&str, Change); 9] = [
-        ("digest", |m| m.assignment.manifest.push(b' ')),
+        ("digest", |m| m.assignment.manifest = [&m.assignment.manifest[..], b" "].concat().into()),
         ("not-this-node", |m| m.assignment.index = 1),
         ("malformed", |m| m.assignment.path[0].pop().map_or((), drop)),
         ("malformed", |m| m.assignment.task = "other.0".into()),

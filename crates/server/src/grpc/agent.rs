@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::gateway::Outgoing;
 use crate::listener::Peer;
 use crate::loops::reports::{self, Report};
+use crate::untrusted::{bounded, without_nul};
 
 /// How often an agent says that it lives, in seconds.
 const HEARTBEAT_S: u32 = 30;
@@ -99,7 +100,7 @@ impl Agent for Gate {
 /// Checks who connects, and hands out what waits for it. Returns the node's name.
 async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Result<String> {
     let now = app.clock.now();
-    let skew = hello.clock_ms.saturating_sub(now.0).abs();
+    let skew = hello.clock_ms.saturating_sub(now.0).saturating_abs();
     if skew > app.config.security.max_clock_skew.as_millis() {
         return Err(Error::new(code::CLOCK_SKEW, format!("the clocks of this node and the server differ by {} s", skew / 1000)));
     }
@@ -110,7 +111,7 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
     let servers = crate::ops::system::alive_urls(app, &mut reader).await?;
     app.presence.connected(Connected { node_id: node_id.to_owned(), session: number, at: now.0 }, &known.name);
     let facts = valid_facts(&hello.facts_json);
-    app.presence.seen(Seen { id: node_id.to_owned(), at: now.0, facts, version: Some(hello.version) });
+    app.presence.seen(Seen { id: node_id.to_owned(), at: now.0, facts, version: Some(bounded(&hello.version, 100)) });
     let welcome = Welcome { server_id: app.id.clone(), clock_ms: now.0, servers, heartbeat_s: HEARTBEAT_S };
     app.gateway.send(node_id, server_message::Body::Welcome(welcome));
     // What was meant for this node while it was away; and what it had begun and knows nothing of any more.
@@ -124,13 +125,16 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
         }
     }
     drop(reader);
-    app.gateway.deliver(&app.db, assigned).await?;
+    app.gateway.deliver(app, assigned).await?;
     Ok(known.name)
 }
 
 fn valid_facts(json: &str) -> Option<String> {
     let facts: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
-    (json.len() <= 64 * 1024 && !facts.is_empty()).then(|| serde_json::Value::Object(facts).to_string().replace("\\u0000", ""))
+    if json.len() > 64 * 1024 || facts.is_empty() {
+        return None;
+    }
+    without_nul(&facts).ok()
 }
 
 async fn listen(app: &Arc<App>, node: &str, mut up: Streaming<AgentMessage>) -> Result<(), Status> {

@@ -1,6 +1,7 @@
 //! Tasks and their output.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::Path;
@@ -11,9 +12,13 @@ use http::{HeaderMap, HeaderValue, header};
 use synod_db::doorbell::Topic;
 use synod_domain::Error;
 use synod_domain::error::code;
+use synod_domain::event::Event;
 use synod_protocol::http::Page;
 use synod_protocol::http::problem::ProblemDocument;
 use synod_protocol::http::task::{OutputChunk, OutputList, OutputQuery, Task, TaskQuery};
+
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::Instant;
 
 use super::error::ApiResult;
 use super::event::{KEEP_ALIVE, LOOK_EVERY, still_allowed};
@@ -102,7 +107,8 @@ pub async fn output(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Params
     let last = headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
     let mut after = last.or(query.after).unwrap_or(0);
     if query.follow {
-        let live = Live { ctx, run: run.id, node: query.node, after, ended: false };
+        let tail = ctx.app.tail.join(&ctx.app).await?;
+        let live = Live { ctx, run: run.id, node: query.node, after, ended: false, tail, check_at: Instant::now() + LOOK_EVERY };
         return Ok(Sse::new(stream(live)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response());
     }
     let mut items: Vec<OutputChunk> = Vec::new();
@@ -128,23 +134,42 @@ struct Live {
     node: Option<String>,
     after: i64,
     ended: bool,
+    tail: broadcast::Receiver<Arc<Event>>,
+    check_at: Instant,
+}
+
+impl Live {
+    /// Waits for an event that may be the run's end, or for one that was missed.
+    async fn end(&mut self) {
+        loop {
+            match self.tail.recv().await {
+                Ok(event) if event.run.as_deref() != Some(self.run.as_str()) || event.subject.starts_with("task/") => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => return,
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
 }
 
 fn stream(live: Live) -> impl Stream<Item = Result<SseEvent, Infallible>> {
     let rings = live.ctx.app.bell.listen(Topic::Output);
-    let ends = live.ctx.app.bell.listen(Topic::Events);
-    futures::stream::unfold((live, rings, ends, Vec::<OutputChunk>::new().into_iter()), async |(mut live, mut rings, mut ends, mut ready)| {
+    futures::stream::unfold((live, rings, Vec::<OutputChunk>::new().into_iter()), async |(mut live, mut rings, mut ready)| {
         loop {
             if let Some(next) = ready.next() {
                 live.after = next.id;
                 let sse = SseEvent::default().event("output").id(next.id.to_string()).data(serde_json::to_string(&next).unwrap_or_default());
-                return Some((Ok(sse), (live, rings, ends, ready)));
+                return Some((Ok(sse), (live, rings, ready)));
             }
             if live.ended {
                 return None;
             }
+            if Instant::now() >= live.check_at {
+                if !still_allowed(&live.ctx).await {
+                    return None;
+                }
+                live.check_at = Instant::now() + LOOK_EVERY;
+            }
             rings.mark_unchanged();
-            ends.mark_unchanged();
             // Whether it has ended is read before the output: output that comes with the end is then not missed.
             let look = async {
                 let run = synod_db::run::get(&mut live.ctx.app.db.reader().await?, &live.run).await?;
@@ -155,11 +180,15 @@ fn stream(live: Live) -> impl Stream<Item = Result<SseEvent, Infallible>> {
                 Ok((_, found)) if !found.is_empty() => ready = found.into_iter(),
                 Ok((true, _)) => {
                     live.ended = true;
-                    return Some((Ok(SseEvent::default().event("end").data("{}")), (live, rings, ends, ready)));
+                    return Some((Ok(SseEvent::default().event("end").data("{}")), (live, rings, ready)));
                 }
-                Ok(_) if !still_allowed(&live.ctx).await => return None,
                 Ok(_) => {
-                    let _ = tokio::time::timeout(LOOK_EVERY, futures::future::select(Box::pin(rings.changed()), Box::pin(ends.changed()))).await;
+                    let until = live.check_at;
+                    tokio::select! {
+                        _ = rings.changed() => {}
+                        () = live.end() => {}
+                        () = tokio::time::sleep_until(until) => {}
+                    }
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a stream of output waits for the database");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,6 +10,7 @@ use synod_db::doorbell::Topic;
 use synod_db::event;
 use synod_db::node::{self, Connected, Seen};
 use synod_domain::Result;
+use synod_domain::error::Kind;
 use synod_domain::event::{NewEvent, types};
 use tokio::sync::{mpsc, watch};
 
@@ -23,31 +25,49 @@ enum Note {
 
 /// Takes notes of agents' presence. Never waits: what is lost by a crash is found out again when agents reconnect.
 #[derive(Clone)]
-pub struct Queue(mpsc::UnboundedSender<Note>);
+pub struct Queue {
+    notes: mpsc::UnboundedSender<Note>,
+    waiting: Arc<AtomicUsize>,
+}
 
 /// The other end.
-pub struct Incoming(mpsc::UnboundedReceiver<Note>);
+pub struct Incoming {
+    notes: mpsc::UnboundedReceiver<Note>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// When so many notes wait, the database is away; heartbeats are then left out, for the next one says the same.
+const MANY: usize = 20_000;
 
 /// A queue and its end.
 pub fn queue() -> (Queue, Incoming) {
     let (tx, rx) = mpsc::unbounded_channel();
-    (Queue(tx), Incoming(rx))
+    let waiting = Arc::<AtomicUsize>::default();
+    (Queue { notes: tx, waiting: waiting.clone() }, Incoming { notes: rx, waiting })
 }
 
 impl Queue {
+    fn push(&self, note: Note) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _ = self.notes.send(note);
+    }
+
     /// A stream began.
     pub fn connected(&self, stream: Connected, name: &str) {
-        let _ = self.0.send(Note::Connected(stream, name.to_owned()));
+        self.push(Note::Connected(stream, name.to_owned()));
     }
 
     /// A stream ended.
     pub fn disconnected(&self, stream: Connected, name: String) {
-        let _ = self.0.send(Note::Disconnected(stream, name));
+        self.push(Note::Disconnected(stream, name));
     }
 
     /// An agent was heard.
     pub fn seen(&self, seen: Seen) {
-        let _ = self.0.send(Note::Seen(seen));
+        let says_more = seen.facts.is_some() || seen.version.is_some();
+        if says_more || self.waiting.load(Ordering::Relaxed) < MANY {
+            self.push(Note::Seen(seen));
+        }
     }
 }
 
@@ -56,10 +76,24 @@ pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receive
     let mut notes = Vec::new();
     loop {
         tokio::select! {
-            n = incoming.0.recv_many(&mut notes, 2000) => if n == 0 { return },
+            n = incoming.notes.recv_many(&mut notes, 2000) => {
+                if n == 0 {
+                    return;
+                }
+                incoming.waiting.fetch_sub(n, Ordering::Relaxed);
+            }
             _ = stop.changed() => return,
         }
         while let Err(error) = write(&app, &notes).await {
+            if error.code().kind != Kind::Unavailable {
+                // It would fail for ever and hold up everybody.
+                for note in notes.drain(..) {
+                    if let Err(error) = write(&app, std::slice::from_ref(&note)).await {
+                        tracing::error!(?error, "the presence of an agent cannot be recorded");
+                    }
+                }
+                break;
+            }
             tracing::warn!(?error, "presence is not written; trying again");
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}

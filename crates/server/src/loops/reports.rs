@@ -14,6 +14,7 @@ use synod_protocol::agent::{self, report, split_task};
 use tokio::sync::{mpsc, watch};
 
 use crate::app::App;
+use crate::untrusted::{bounded, without_nul};
 
 /// So many reports may wait; beyond that, agents' streams are read more slowly.
 const BACKLOG: usize = 8192;
@@ -21,6 +22,10 @@ const BACKLOG: usize = 8192;
 const BATCH: usize = 2000;
 /// The most output taken from one task, in bytes of JSON: the bound of the agent and its envelope.
 const MAX_OUTPUT: usize = 8 * 1024 * 1024;
+/// The largest outcome taken from one task, in bytes of JSON: it comes back with every listing the task is in.
+const MAX_OUTCOME: usize = 256 * 1024;
+/// Times that can be written and read again, in milliseconds: until the end of the year 9999.
+const YEARS: std::ops::Range<i64> = 0..253_402_300_800_000;
 
 /// A report, checked for form.
 #[derive(Debug, Clone)]
@@ -51,11 +56,21 @@ impl Report {
 /// Reads a report as it came.
 pub fn read(node: &str, report: agent::Report) -> Result<Report> {
     let wrong = |what: String| Error::new(code::MALFORMED, what);
-    let (run, idx) = split_task(&report.task).ok_or_else(|| wrong(format!("`{}` is no task", report.task)))?;
+    let plain = |run: &str| !run.is_empty() && run.len() <= 64 && run.bytes().all(|b| b.is_ascii_alphanumeric());
+    let (run, idx) = split_task(&report.task)
+        .filter(|(run, _)| plain(run))
+        .ok_or_else(|| wrong(format!("`{}` is no task", bounded(&report.task, 100))))?;
     let body = match report.body {
+        Some(report::Body::Started(started)) if !YEARS.contains(&started.at_ms) => return Err(wrong(format!("{} ms is no time", started.at_ms))),
         Some(report::Body::Started(started)) => Body::Started { at: started.at_ms },
+        Some(report::Body::Output(output)) if output.segments_json.len() > MAX_OUTPUT => {
+            return Err(Error::new(code::TOO_LARGE, "the output is larger than any agent may keep"));
+        }
         Some(report::Body::Output(output)) => Body::Output(vec![read_output(output)?]),
         Some(report::Body::Finished(finished)) => {
+            if finished.outcome_json.len() > MAX_OUTCOME {
+                return Err(Error::new(code::TOO_LARGE, "the outcome is larger than that of any task may be"));
+            }
             let outcome: Outcome = serde_json::from_str(&finished.outcome_json).map_err(|e| wrong(format!("the outcome cannot be read: {e}")))?;
             if !outcome.phase.ended() || outcome.phase == Phase::Skipped {
                 return Err(wrong(format!("{} is no end of a task", outcome.phase)));
@@ -74,8 +89,7 @@ pub fn read(node: &str, report: agent::Report) -> Result<Report> {
 fn read_output(output: agent::Output) -> Result<(u32, String)> {
     let segments: Vec<Segment> = serde_json::from_str(&output.segments_json).map_err(|e| Error::new(code::MALFORMED, format!("output cannot be read: {e}")))?;
     // Written again: what is stored is what was understood, and without NUL, which PostgreSQL's text cannot hold.
-    let text = serde_json::to_string(&segments).map_err(Error::internal)?;
-    Ok((output.chunk, text.replace("\\u0000", "\u{fffd}")))
+    Ok((output.chunk, without_nul(&segments)?))
 }
 
 /// The way in.
@@ -153,14 +167,14 @@ async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
         };
         match &report.body {
             Body::Started { at } => {
-                let package = match app.gateway.package(&app.db, &report.run).await {
+                let package = match app.gateway.package(app, &report.run).await {
                     Ok(package) => package,
                     // The database is away: the whole batch is tried again.
                     Err(error) if error.code().kind == Kind::Unavailable => return Err(error),
                     Err(_) => continue,
                 };
                 // A minute beyond the node's own timeout: it kills, it reports, it may have to reconnect first.
-                let deadline_at = now.after(package.manifest.timeout).0 + 60_000;
+                let deadline_at = now.after(package.document.manifest.timeout).0 + 60_000;
                 work.started.push(Started { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), at: *at, deadline_at });
             }
             Body::Output(output) => add_output(output),
@@ -207,12 +221,8 @@ fn ended(report: &Report, outcome: &Outcome) -> Result<Ended> {
         started_at: outcome.started_at.map(|t| t.0),
         finished_at: outcome.finished_at.0,
         exit_code: outcome.exit_code,
-        reason: bounded(outcome.reason.as_deref().unwrap_or_default()),
+        reason: bounded(outcome.reason.as_deref().unwrap_or_default(), 4000),
         check_failed: u8::from(outcome.check_failed),
-        detail: serde_json::to_string(&detail).map_err(Error::internal)?.replace("\\u0000", "\u{fffd}"),
+        detail: without_nul(&detail)?,
     })
-}
-
-fn bounded(text: &str) -> String {
-    text.replace('\0', "\u{fffd}").chars().take(4000).collect()
 }

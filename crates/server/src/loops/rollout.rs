@@ -48,7 +48,7 @@ pub async fn deliver(app: Arc<App>) -> Result<()> {
     for id in removed {
         app.gateway.dismiss(&id, code::NODE_REVOKED.id, "this node was removed", false);
     }
-    app.gateway.deliver(&app.db, assigned).await?;
+    app.gateway.deliver(&app, assigned).await?;
     app.gateway.cancel(cancelled);
     Ok(())
 }

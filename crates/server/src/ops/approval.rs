@@ -12,7 +12,7 @@ use synod_protocol::http::run::{ApprovalRequest, Run};
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
-use crate::ops::rollout::{self, Work, run_event};
+use crate::ops::rollout::{Work, run_event};
 
 /// Records a person's decision on exactly one digest, and judges the run by it.
 pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> Result<Run> {
@@ -42,7 +42,8 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     if request.digest != row.digest {
         return Err(Error::new(code::DIGEST_MISMATCH, format!("you decided on {}, run {id} is {}", request.digest, row.digest)));
     }
-    let manifest = rollout::manifest(&row)?;
+    let document = ctx.app.manifests.of(&row)?;
+    let manifest = &document.manifest;
     let standing = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
     if let Err(excluded) = rules_for(&manifest.approval, &row.requester, &row.author, &standing) {
         let rules: Vec<String> = manifest.approval.rules.iter().map(ToString::to_string).collect();
@@ -72,11 +73,11 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     let data = json!({"decision": word, "digest": request.digest, "comment": request.comment});
     let mut events = vec![run_event(types::APPROVAL_GIVEN, &row, &ctx.actor(), data)];
     let mut effects = Effects { events: true, ..Effects::default() };
-    let mut work = Work { run: &mut row, manifest: &manifest, access: &ctx.access, now: ctx.now, events: &mut events, effects: &mut effects };
+    let mut work = Work { run: &mut row, manifest, access: &ctx.access, now: ctx.now, events: &mut events, effects: &mut effects };
     work.settle(&mut tx).await?;
     run::update(&mut tx, &row).await?;
     event::append(&mut tx, &events, ctx.now).await?;
-    let shown = super::run_view::view(&ctx, &mut tx, row).await?;
+    let shown = super::run_view::brief(&ctx, &mut tx, row).await?;
     tx.commit().await?;
     effects.carry_out(&ctx.app);
     Ok(shown)

@@ -17,8 +17,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use synod_db::doorbell::Topic;
+use synod_domain::error::code;
+use synod_domain::{Error, Result};
 
 use crate::app::App;
+
+/// Reads a filter of several words, such as `failed,lost`; none when it is absent.
+pub(crate) fn words<T: std::str::FromStr<Err = String>>(list: Option<&str>) -> Result<Vec<T>> {
+    let words = list.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.map(|word| word.parse().map_err(|e| Error::new(code::UNKNOWN_PARAMETER, e))).collect()
+}
 
 /// What is to happen after a commit. Losing it costs latency only: loops find the same work by themselves.
 #[derive(Debug, Default)]
@@ -59,7 +67,7 @@ impl Effects {
                     let mut reader = app.db.reader().await?;
                     let assigned = synod_db::task::assigned_of_run(&mut reader, run).await?;
                     drop(reader);
-                    app.gateway.deliver(&app.db, assigned).await
+                    app.gateway.deliver(&app, assigned).await
                 };
                 match delivered.await {
                     Ok(elsewhere) if elsewhere && !app.db.dialect().has_one_writer() => app.bell.ring(Topic::Tasks),

@@ -19,6 +19,7 @@ use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
 use crate::password;
+use crate::untrusted::{bounded, without_nul};
 
 fn view(row: Row) -> Node {
     Node {
@@ -46,6 +47,9 @@ async fn record(app: &Arc<App>, mut tx: Tx, what: NewEvent) -> Result<()> {
     Ok(())
 }
 
+/// So many nodes are read at a time while those that match are looked for.
+const READ: u32 = 500;
+
 /// Lists nodes by name.
 pub async fn node_list(ctx: &Ctx, query: &NodeQuery) -> Result<Page<Node>> {
     ctx.require(Action::NodeRead, &Resource::system()).or_else(|refused| if sees_nodes(ctx) { Ok(()) } else { Err(refused) })?;
@@ -56,14 +60,18 @@ pub async fn node_list(ctx: &Ctx, query: &NodeQuery) -> Result<Page<Node>> {
         .parse()
         .map_err(|e: synod_domain::selector::SelectorError| Error::new(code::INVALID_SELECTOR, e.to_string()))?;
     let limit = query.limit.unwrap_or(100).clamp(1, 500) as usize;
-    let rows = node::list(&mut ctx.app.db.reader().await?).await?;
-    let after = query.cursor.as_deref().unwrap_or_default();
-    let mut items: Vec<Node> = rows
-        .into_iter()
-        .filter(|row| row.name.as_str() > after && selector.matches(&all_labels(&row.name, &row.labels, &row.facts)))
-        .take(limit + 1)
-        .map(view)
-        .collect();
+    let mut reader = ctx.app.db.reader().await?;
+    let mut after = query.cursor.clone().unwrap_or_default();
+    let mut items: Vec<Node> = Vec::new();
+    while items.len() <= limit {
+        let rows = node::list_after(&mut reader, &after, READ).await?;
+        let last = (rows.len() == READ as usize).then(|| rows.last().map(|row| row.name.clone())).flatten();
+        items.extend(rows.into_iter().filter(|row| selector.matches(&all_labels(&row.name, &row.labels, &row.facts))).map(view));
+        match last {
+            Some(name) => after = name,
+            None => break,
+        }
+    }
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.name.clone());
@@ -183,7 +191,7 @@ pub async fn join_token_revoke(ctx: &Ctx, id: &str) -> Result<()> {
 /// Takes a machine in that holds a join token.
 pub async fn enrol(app: &Arc<App>, request: &EnrolRequest) -> Result<EnrolResponse> {
     let now = app.clock.now();
-    let skew = request.clock.since(now).abs();
+    let skew = request.clock.since(now).saturating_abs();
     if skew > app.config.security.max_clock_skew.as_millis() {
         return Err(Error::new(code::CLOCK_SKEW, format!("the clocks of this machine and the server differ by {} s; set the machine's clock", skew / 1000)));
     }
@@ -205,13 +213,13 @@ pub async fn enrol(app: &Arc<App>, request: &EnrolRequest) -> Result<EnrolRespon
     if let Some((key, _)) = request.labels.iter().find(|(key, value)| token.labels.get(*key) != Some(value)) {
         return Err(Error::new(code::LABEL_NOT_GRANTED, format!("the join token does not grant the label `{key}={}`", request.labels[key])));
     }
-    let facts = serde_json::from_str(&request.facts.to_string().replace("\\u0000", "")).map_err(Error::internal)?;
+    let facts = serde_json::from_str(&without_nul(&request.facts)?).map_err(Error::internal)?;
     let row = Row {
         id: node_id.clone(),
         name: request.name.clone(),
         labels: token.labels.clone(),
         facts,
-        version: request.version.clone(),
+        version: bounded(&request.version, 100),
         age_recipient: request.age_recipient.clone(),
         certificate_serial: issued.serial,
         certificate_expires_at: issued.expires_at,

@@ -158,7 +158,9 @@ async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, events: &mut Vec<NewEvent>) -
 
 /// Whoever takes the last owner away would lock everybody out.
 pub fn check_not_locked_out(ctx: &Ctx, access: &Access) -> Result<()> {
-    let may = |name: &&String| authz::allowed(access, name, Action::RoleBindingWrite, &Resource::system(), Some(true), ctx.now);
+    let allowed = |name: &str, action| authz::allowed(access, name, action, &Resource::system(), Some(true), ctx.now);
+    // Who could give roles and not change policies could not undo the policy that keeps others from it.
+    let may = |name: &&String| allowed(name, Action::RoleBindingWrite) && allowed(name, Action::PolicyWrite);
     let person = |name: &&String| access.people.get(*name).is_some_and(|p| !p.service_account);
     if access.people.keys().filter(person).any(|name| may(&name)) {
         return Ok(());

@@ -1,5 +1,6 @@
 //! A run's way from approved to its end. Every decision is the domain's; here they become rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -18,11 +19,6 @@ use crate::ops::Effects;
 
 /// How often a run is looked at again although nothing calls for it.
 const SAFETY: Span = Span::secs(60);
-
-/// Reads the manifest of a run.
-pub fn manifest(run: &Run) -> Result<Manifest> {
-    serde_json::from_str(&run.manifest).map_err(Error::internal)
-}
 
 /// An event about a run.
 pub fn run_event(kind: &'static str, run: &Run, actor: &str, data: serde_json::Value) -> NewEvent {
@@ -50,7 +46,8 @@ impl Work<'_> {
         self.events.push(run_event(kind, self.run, actor, data));
     }
 
-    fn enter(&mut self, phase: Phase, message: impl Into<String>) -> Result<()> {
+    /// Puts the run into a phase, where its present one leads there.
+    pub fn enter(&mut self, phase: Phase, message: impl Into<String>) -> Result<()> {
         if !self.run.phase.may_become(phase) {
             return Err(Error::internal(format!("run {} cannot go from {} to {phase}", self.run.id, self.run.phase)));
         }
@@ -62,6 +59,11 @@ impl Work<'_> {
             self.run.at_gate = false;
         }
         Ok(())
+    }
+
+    /// Secrets that nobody will need any more.
+    pub async fn forget_secrets(&self, tx: &mut Tx) -> Result<()> {
+        if self.manifest.secrets.is_empty() { Ok(()) } else { run::forget_secrets(tx, &self.run.id).await }
     }
 
     /// How the votes stand at this moment: every voter's rights are judged anew.
@@ -85,22 +87,23 @@ impl Work<'_> {
             return Ok(());
         }
         match self.verdict(tx).await? {
-            (Verdict::Granted(by), _) => {
+            (Verdict::Granted(by), votes) => {
                 self.enter(Phase::Approved, "")?;
                 let by: Vec<_> = by.into_iter().map(|(rule, person)| json!({"rule": rule, "person": person})).collect();
                 self.record(types::RUN_APPROVED, "system", json!({"digest": self.run.digest, "by": by}));
-                self.begin(tx).await
+                // Judged just now, in this transaction; it is judged anew only when the run begins later.
+                self.begin_with(tx, votes).await
             }
             (Verdict::Rejected(by), _) => {
                 let words = format!("rejected by {}", by.join(", "));
                 self.enter(Phase::Rejected, words)?;
                 self.record(types::RUN_REJECTED, "system", json!({"by": by}));
-                run::forget_secrets(tx, &self.run.id).await
+                self.forget_secrets(tx).await
             }
             (Verdict::Expired, _) => {
                 self.enter(Phase::Expired, "nobody decided in time")?;
                 self.record(types::RUN_EXPIRED, "system", json!({}));
-                run::forget_secrets(tx, &self.run.id).await
+                self.forget_secrets(tx).await
             }
             (Verdict::Pending(_), _) => {
                 self.run.wake_at = Some(self.run.approve_by);
@@ -114,12 +117,32 @@ impl Work<'_> {
         if self.run.phase != Phase::Approved {
             return Ok(());
         }
+        let (verdict, votes) = self.verdict(tx).await?;
+        if self.may_begin() && !matches!(verdict, Verdict::Granted(_)) {
+            self.enter(Phase::Rejected, "when it was to begin, the approvals no longer sufficed: an approver was disabled or lost the role")?;
+            self.record(types::RUN_REJECTED, "system", json!({"reason": "approvals no longer suffice"}));
+            return self.forget_secrets(tx).await;
+        }
+        self.begin_with(tx, votes).await
+    }
+
+    /// Whether nothing but the approvals could keep an approved run from beginning now.
+    fn may_begin(&self) -> bool {
+        self.run.not_before.is_none_or(|at| self.now >= at) && !self.is_frozen() && self.now <= self.manifest.expires_at
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.access.namespaces.get(&self.run.namespace).is_none_or(|namespace| namespace.frozen)
+    }
+
+    /// Begins an approved run when its time has come; the votes sufficed in this transaction.
+    async fn begin_with(&mut self, tx: &mut Tx, votes: Vec<Vote>) -> Result<()> {
         if let Some(not_before) = self.run.not_before.filter(|at| self.now < *at) {
             self.run.wake_at = Some(not_before);
             self.run.message = format!("waits for {not_before}");
             return Ok(());
         }
-        if self.access.namespaces.get(&self.run.namespace).is_none_or(|namespace| namespace.frozen) {
+        if self.is_frozen() {
             self.run.wake_at = Some(self.now.after(SAFETY));
             self.run.message = "waits: the namespace is frozen".into();
             return Ok(());
@@ -127,17 +150,11 @@ impl Work<'_> {
         if self.now > self.manifest.expires_at {
             self.enter(Phase::Expired, "its time to run was over before it could begin")?;
             self.record(types::RUN_EXPIRED, "system", json!({}));
-            return run::forget_secrets(tx, &self.run.id).await;
+            return self.forget_secrets(tx).await;
         }
-        let (verdict, votes) = self.verdict(tx).await?;
-        if !matches!(verdict, Verdict::Granted(_)) {
-            self.enter(Phase::Rejected, "when it was to begin, the approvals no longer sufficed: an approver was disabled or lost the role")?;
-            self.record(types::RUN_REJECTED, "system", json!({"reason": "approvals no longer suffice"}));
-            return run::forget_secrets(tx, &self.run.id).await;
-        }
-        for vote in votes.iter().filter(|vote| vote.decision == Decision::Approve && !vote.rules.is_empty()) {
-            synod_db::approval::set_rules(tx, &self.run.id, &vote.person, &vote.rules).await?;
-        }
+        let counted = votes.iter().filter(|vote| vote.decision == Decision::Approve && !vote.rules.is_empty());
+        let rules: Vec<(&str, &BTreeSet<usize>)> = counted.map(|vote| (vote.person.as_str(), &vote.rules)).collect();
+        synod_db::approval::set_rules(tx, &self.run.id, &rules).await?;
         self.enter(Phase::Running, "")?;
         self.run.started_at = Some(self.now);
         let first = self.manifest.strategy.batch_size(0, self.run.node_count).min(self.run.node_count);
@@ -171,7 +188,7 @@ impl Work<'_> {
                         "system",
                         json!({"by": by, "succeeded": tally.succeeded, "cancelled": tally.cancelled, "failed": tally.failed}),
                     );
-                    run::forget_secrets(tx, &self.run.id).await?;
+                    self.forget_secrets(tx).await?;
                 }
                 return Ok(());
             }
@@ -227,7 +244,7 @@ impl Work<'_> {
                     };
                     self.enter(if succeeded { Phase::Succeeded } else { Phase::Failed }, message)?;
                     self.record(if succeeded { types::RUN_SUCCEEDED } else { types::RUN_FAILED }, "system", counts);
-                    return run::forget_secrets(tx, &self.run.id).await;
+                    return self.forget_secrets(tx).await;
                 }
             }
         }
@@ -239,11 +256,11 @@ pub async fn look(app: &Arc<App>, id: &str) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let Some(mut run) = run::lock(&mut tx, id).await? else { return Ok(()) };
-    let manifest = manifest(&run)?;
+    let document = app.manifests.of(&run)?;
     let access = app.access.current(&mut tx).await?;
     let mut events = Vec::new();
     let mut effects = Effects::default();
-    let mut work = Work { run: &mut run, manifest: &manifest, access: &access, now, events: &mut events, effects: &mut effects };
+    let mut work = Work { run: &mut run, manifest: &document.manifest, access: &access, now, events: &mut events, effects: &mut effects };
     match work.run.phase {
         Phase::Pending => work.settle(&mut tx).await?,
         Phase::Approved => work.begin(&mut tx).await?,

@@ -12,19 +12,19 @@ use synod_domain::approval::rules_for;
 use synod_domain::error::code;
 use synod_domain::event::types;
 use synod_domain::manifest::{self, Manifest, NodeEntry, NodeSet, SealedSecret, TemplateRef, secret_commitment};
-use synod_domain::object::{Kind, Spec, typed};
+use synod_domain::object::Kind;
 use synod_domain::run::Phase;
 use synod_domain::selector::Selector;
 use synod_domain::template::TemplateSpec;
-use synod_domain::{Error, Problem, Result, Span, Timestamp, inputs, problem, run as runs};
+use synod_domain::{Error, Problem, Result, Span, Timestamp, inputs, problem};
 use synod_protocol::http::Page;
 use synod_protocol::http::run::{CancelRequest, ReplayRequest, Run, RunPlan, RunQuery, RunRequest, RunSummary};
 
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
-use crate::ops::rollout::{self, Work, run_event};
-use crate::ops::run_view::{preview, rule_statuses, summary, view};
+use crate::ops::rollout::{Work, run_event};
+use crate::ops::run_view::{brief, preview, rule_statuses, summary, view};
 
 /// A run asked for, or what it would be.
 pub enum Requested {
@@ -38,7 +38,7 @@ pub enum Requested {
 const FURTHEST: Span = Span::secs(366 * 86_400);
 
 struct Draft {
-    template: TemplateSpec,
+    title: String,
     manifest: Manifest,
     chosen: synod_domain::node::Chosen,
     entries: Vec<NodeEntry>,
@@ -63,7 +63,7 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
     let candidates = node::candidates(&mut reader).await?;
     let recipients: BTreeMap<String, String> = match inputs::secrets(&stored.spec["inputs"]).is_empty() {
         true => BTreeMap::new(),
-        false => node::list(&mut reader).await?.into_iter().map(|n| (n.id, n.age_recipient)).collect(),
+        false => node::recipients(&mut reader).await?,
     };
     let draft = draft(ctx, request, &stored, candidates)?;
     if request.dry_run {
@@ -89,7 +89,7 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
         namespace: m.namespace.clone(),
         template: m.template.name.clone(),
         revision: m.template.revision,
-        title: draft.template.title.clone(),
+        title: draft.title.clone(),
         requester: m.requester.clone(),
         author: m.template.author.clone(),
         reason: m.reason.clone(),
@@ -115,6 +115,7 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
         idempotency_hash: key.map(|_| request_hash.clone()),
     };
     drop(reader);
+    ctx.app.manifests.of(&row)?.set_nodes(&draft.entries)?;
     let mut tx = ctx.app.db.begin().await?;
     if !run::insert(&mut tx, &row, &nodes).await? {
         tx.rollback().await?;
@@ -132,7 +133,10 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
     work.settle(&mut tx).await?;
     run::update(&mut tx, &row).await?;
     event::append(&mut tx, &events, ctx.now).await?;
-    let shown = view(ctx, &mut tx, row).await?;
+    let shown = match replay_of {
+        Some(_) => view(ctx, &mut tx, row).await?,
+        None => brief(ctx, &mut tx, row).await?,
+    };
     tx.commit().await?;
     effects.carry_out(&ctx.app);
     Ok(Requested::Run(Box::new(shown)))
@@ -165,21 +169,16 @@ async fn load_template(db: &mut impl Query, request: &RunRequest) -> Result<Stor
     }
 }
 
-fn template_of(stored: &Stored) -> Result<TemplateSpec> {
-    match typed(Kind::Template, stored.spec.clone()) {
-        Ok((Spec::Template(template), _)) => Ok(*template),
-        Ok(_) => Err(Error::internal("a template that is none")),
-        Err(problem) => Err(Error::internal(problem.to_string())),
-    }
-}
-
 fn draft(ctx: &Ctx, request: &RunRequest, stored: &Stored, candidates: Vec<synod_domain::node::Candidate>) -> Result<Draft> {
-    let template = template_of(stored)?;
+    let prepared = ctx.app.templates.of(stored)?;
+    let template = &prepared.spec;
     let namespace = ctx.access.namespaces.get(&request.namespace).ok_or_else(|| Error::not_found("namespace", &request.namespace))?;
     if namespace.frozen {
         return Err(Error::new(code::FROZEN, format!("namespace {} is frozen", request.namespace)));
     }
-    let accepted = inputs::accept(&template.inputs, request.inputs.clone())
+    let accepted = prepared
+        .inputs
+        .accept(request.inputs.clone())
         .map_err(|problems| Error::problems(code::INVALID_INPUTS, problems.into_iter().map(|p| p.under("/inputs")).collect()))?;
     if request.reason.len() > 2000 || request.reason.contains('\0') {
         return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/reason", "a reason is at most 2000 bytes of text")]));
@@ -194,7 +193,7 @@ fn draft(ctx: &Ctx, request: &RunRequest, stored: &Stored, candidates: Vec<synod
         Error::problems(code::INVALID_SELECTOR, vec![problem])
     })?;
     let chosen = synod_domain::node::choose(candidates, &target, &template.targets, &namespace.nodes);
-    check_count(&target, &template, &chosen)?;
+    check_count(&target, template, &chosen)?;
     let entries: Vec<NodeEntry> = chosen.nodes.iter().map(|n| NodeEntry { id: n.id.clone(), name: n.name.clone() }).collect();
     let people = ctx.access.approvers(&request.namespace, &request.template, ctx.now);
     if !synod_domain::approval::meetable(&template.approval, &ctx.caller.user, &stored.author, &people) {
@@ -237,7 +236,7 @@ fn draft(ctx: &Ctx, request: &RunRequest, stored: &Stored, candidates: Vec<synod
         expires_at: request.not_before.map_or(approve_by, |at| at.max(approve_by)).after(template.approval.runs_within),
         nonce: hex::encode(rand::random::<[u8; 16]>()),
     };
-    Ok(Draft { template, manifest, chosen, entries, secrets })
+    Ok(Draft { title: template.title.clone(), manifest, chosen, entries, secrets })
 }
 
 fn check_count(target: &Selector, template: &TemplateSpec, chosen: &synod_domain::node::Chosen) -> Result<()> {
@@ -320,15 +319,7 @@ pub async fn run_nodes(ctx: &Ctx, id: &str) -> Result<Vec<NodeEntry>> {
 
 /// Lists runs, newest first.
 pub async fn run_list(ctx: &Ctx, query: &RunQuery) -> Result<Page<RunSummary>> {
-    let wrong = |e: String| Error::new(code::UNKNOWN_PARAMETER, e);
-    let mut phases = query
-        .phase
-        .as_deref()
-        .unwrap_or_default()
-        .split(',')
-        .filter(|p| !p.is_empty())
-        .map(|p| p.trim().parse().map_err(wrong))
-        .collect::<Result<Vec<Phase>>>()?;
+    let mut phases: Vec<Phase> = super::words(query.phase.as_deref())?;
     if query.awaiting_me {
         phases = vec![Phase::Pending];
     }
@@ -359,9 +350,9 @@ pub async fn run_list(ctx: &Ctx, query: &RunQuery) -> Result<Page<RunSummary>> {
         for row in found.iter().take(limit as usize) {
             filter.before = Some((row.created_at, row.id.clone()));
             if query.awaiting_me {
-                let manifest = rollout::manifest(row)?;
+                let document = ctx.app.manifests.of(row)?;
                 let me = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
-                if rules_for(&manifest.approval, &row.requester, &row.author, &me).is_err() {
+                if rules_for(&document.manifest.approval, &row.requester, &row.author, &me).is_err() {
                     continue;
                 }
             }
@@ -388,16 +379,10 @@ pub async fn run_cancel(ctx: &Ctx, id: &str, request: &CancelRequest) -> Result<
         let by = ctx.caller.user.clone();
         match work.run.phase {
             Phase::Pending | Phase::Approved => {
-                if !work.run.phase.may_become(runs::Phase::Cancelled) {
-                    return Err(Error::internal("a run that cannot be cancelled"));
-                }
-                work.run.phase = Phase::Cancelled;
-                work.run.finished_at = Some(ctx.now);
-                work.run.wake_at = None;
+                work.enter(Phase::Cancelled, format!("cancelled by {by}"))?;
                 work.run.cancelled_by = Some(by.clone());
-                work.run.message = format!("cancelled by {by}");
                 work.events.push(run_event(types::RUN_CANCELLED, work.run, &ctx.actor(), json!({"by": by, "reason": request.reason})));
-                run::forget_secrets(tx, &work.run.id).await
+                work.forget_secrets(tx).await
             }
             Phase::Running => {
                 if !work.run.cancelling {
@@ -436,16 +421,16 @@ async fn change(ctx: &Ctx, id: &str, step: impl AsyncFnOnce(&mut Work<'_>, &mut 
     let id = resolve(&mut ctx.app.db.reader().await?, id).await?.id;
     let mut tx = ctx.app.db.begin().await?;
     let mut row = run::lock(&mut tx, &id).await?.ok_or_else(|| Error::not_found("run", &id))?;
-    let manifest = rollout::manifest(&row)?;
+    let document = ctx.app.manifests.of(&row)?;
     let access = ctx.app.access.current(&mut tx).await?;
     let fresh = Ctx { access, ..ctx.clone() };
     let mut events = Vec::new();
     let mut effects = Effects::default();
-    let mut work = Work { run: &mut row, manifest: &manifest, access: &fresh.access, now: ctx.now, events: &mut events, effects: &mut effects };
+    let mut work = Work { run: &mut row, manifest: &document.manifest, access: &fresh.access, now: ctx.now, events: &mut events, effects: &mut effects };
     step(&mut work, &mut tx).await?;
     run::update(&mut tx, &row).await?;
     event::append(&mut tx, &events, ctx.now).await?;
-    let shown = view(&fresh, &mut tx, row).await?;
+    let shown = brief(&fresh, &mut tx, row).await?;
     tx.commit().await?;
     effects.events |= !events.is_empty();
     effects.carry_out(&ctx.app);
@@ -458,8 +443,9 @@ pub async fn run_replay(ctx: &Ctx, id: &str, request: &ReplayRequest, key: Optio
     let first = resolve(&mut reader, id).await?;
     ctx.require(Action::RunRead, &Resource::template(&first.namespace, &first.template))?;
     drop(reader);
-    let manifest = rollout::manifest(&first)?;
-    let mut inputs = Value::Object(manifest.inputs);
+    let document = ctx.app.manifests.of(&first)?;
+    let manifest = &document.manifest;
+    let mut inputs = Value::Object(manifest.inputs.clone());
     match &request.secrets {
         Some(Value::Object(secrets)) => {
             for (name, value) in secrets {

@@ -12,7 +12,6 @@ use synod_domain::{Error, Result, render};
 use synod_protocol::http::run::{Approval, Comparison, RuleStatus, Run, RunSummary, StepPreview, TaskCounts};
 
 use crate::ctx::Ctx;
-use crate::ops::rollout;
 
 /// The steps with the inputs filled in, as far as they are known before the nodes run them.
 pub fn preview(manifest: &Manifest) -> Vec<StepPreview> {
@@ -75,7 +74,14 @@ pub fn summary(r: &Row) -> RunSummary {
 
 /// A run with everything a person needs to decide or to follow it.
 pub async fn view(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
-    let manifest = rollout::manifest(&row)?;
+    let comparison = compare(db, &row).await?;
+    Ok(Run { comparison, ..brief(ctx, db, row).await? })
+}
+
+/// A run without the comparison with an earlier one, for answers to those who have just seen it.
+pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
+    let document = ctx.app.manifests.of(&row)?;
+    let manifest = &document.manifest;
     let decisions = approval::list(db, &row.id).await?;
     let mut votes = Vec::new();
     let mut approvals = Vec::new();
@@ -111,12 +117,11 @@ pub async fn view(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
             counts.add(phase, n);
         }
     }
-    let comparison = compare(db, &row, &manifest).await?;
     Ok(Run {
         summary: summary(&row),
         digest: row.digest.clone(),
-        preview: preview(&manifest),
-        rules: if row.phase == Phase::Pending || !filled.is_empty() { rule_statuses(ctx, &manifest, &filled) } else { Vec::new() },
+        preview: preview(manifest),
+        rules: if row.phase == Phase::Pending || !filled.is_empty() { rule_statuses(ctx, manifest, &filled) } else { Vec::new() },
         approvals,
         tasks: counts,
         batch: row.batches,
@@ -124,12 +129,12 @@ pub async fn view(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
         at_gate: row.at_gate,
         cancelling: row.cancelling,
         awaits_me,
-        comparison,
-        manifest,
+        comparison: None,
+        manifest: manifest.clone(),
     })
 }
 
-async fn compare(db: &mut impl Query, row: &Row, manifest: &Manifest) -> Result<Option<Comparison>> {
+async fn compare(db: &mut impl Query, row: &Row) -> Result<Option<Comparison>> {
     let earlier = match &row.replay_of {
         Some(id) => run::get(db, id).await?,
         None => run::previous(db, &row.namespace, &row.template, row.created_at).await?,
@@ -139,8 +144,8 @@ async fn compare(db: &mut impl Query, row: &Row, manifest: &Manifest) -> Result<
     for (phase, n, _) in task::counts(db, &earlier.id).await? {
         counts.add(phase, n);
     }
-    let before = serde_json::to_value(rollout::manifest(&earlier)?).map_err(Error::internal)?;
-    let after = serde_json::to_value(manifest).map_err(Error::internal)?;
+    let document = |row: &Row| serde_json::from_str::<Value>(&row.manifest).map_err(Error::internal);
+    let (before, after) = (document(&earlier)?, document(row)?);
     let mut differences = node_differences(&run::nodes(db, &earlier.id).await?, &run::nodes(db, &row.id).await?);
     // What differs in every run says nothing.
     const OWN: [&str; 7] = ["run", "createdAt", "approveBy", "expiresAt", "notBefore", "nonce", "reason"];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::json;
-use synod_db::task::{Ended, Filter, GIVEN_UP, NewOutput, Sort, Started, Touched};
+use synod_db::task::{Ended, Filter, GIVEN_UP, NewOutput, Place, Sort, Started, Touched};
 use synod_db::{event, run, task};
 use synod_domain::error::code;
 use synod_domain::event::{NewEvent, types};
@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
-use crate::ops::rollout::{self, Work};
+use crate::ops::rollout::Work;
 
 /// What agents reported, ready to be written.
 #[derive(Debug, Default)]
@@ -52,21 +52,27 @@ pub async fn record(app: &Arc<App>, reported: Reported, now: Timestamp) -> Resul
         task::add_output(&mut tx, &reported.output).await?;
     }
     if !reported.ended.is_empty() {
-        let by_task: HashMap<(&str, u32), &Ended> = reported.ended.iter().map(|e| ((e.run_id.as_str(), e.idx), e)).collect();
+        let by_task: HashMap<(&str, u32, &str), &Ended> = reported.ended.iter().map(|e| ((e.run_id.as_str(), e.idx, e.node_id.as_str()), e)).collect();
         let ended = task::ended(&mut tx, &reported.ended).await?;
         let moved: BTreeSet<&String> = ended.iter().map(|t| &t.run).collect();
         for task in &ended {
-            let Some(e) = by_task.get(&(task.run.as_str(), task.idx)) else { continue };
+            let Some(e) = by_task.get(&(task.run.as_str(), task.idx, task.node_id.as_str())) else { continue };
             let kind = if e.phase == Phase::Refused.name() { types::TASK_REFUSED } else { types::TASK_ENDED };
             events.push(task_event(kind, task, json!({"phase": e.phase, "exitCode": e.exit_code, "reason": e.reason})));
         }
         if ended.len() < reported.ended.len() {
-            let known: HashSet<(&str, u32)> = ended.iter().map(|t| (t.run.as_str(), t.idx)).collect();
+            let known: HashSet<(&str, u32, &str)> = ended.iter().map(|t| (t.run.as_str(), t.idx, t.node_id.as_str())).collect();
             // Giving up what another server gave up already is no news from the node.
             let is_result = |e: &&Ended| e.detail != GIVEN_UP;
-            let late: Vec<Ended> = reported.ended.iter().filter(is_result).filter(|e| !known.contains(&(e.run_id.as_str(), e.idx))).cloned().collect();
+            let late: Vec<Ended> = reported
+                .ended
+                .iter()
+                .filter(is_result)
+                .filter(|e| !known.contains(&(e.run_id.as_str(), e.idx, e.node_id.as_str())))
+                .cloned()
+                .collect();
             for task in task::ended_late(&mut tx, &late).await? {
-                let Some(e) = by_task.get(&(task.run.as_str(), task.idx)) else { continue };
+                let Some(e) = by_task.get(&(task.run.as_str(), task.idx, task.node_id.as_str())) else { continue };
                 events.push(task_event(types::TASK_LATE, &task, json!({"phase": e.phase, "exitCode": e.exit_code})));
             }
         }
@@ -83,9 +89,10 @@ pub async fn record(app: &Arc<App>, reported: Reported, now: Timestamp) -> Resul
 }
 
 async fn advance(app: &Arc<App>, tx: &mut synod_db::Tx, run: &mut run::Run, now: Timestamp, events: &mut Vec<NewEvent>, effects: &mut Effects) -> Result<()> {
-    let manifest = rollout::manifest(run)?;
-    let access = app.access.current(tx).await?;
-    let mut work = Work { run, manifest: &manifest, access: &access, now, events, effects };
+    let document = app.manifests.of(run)?;
+    // A run that goes on asks nobody's rights, so the state last read will do.
+    let access = app.access.latest();
+    let mut work = Work { run, manifest: &document.manifest, access: &access, now, events, effects };
     work.advance(tx).await?;
     run::update(tx, run).await
 }
@@ -155,14 +162,7 @@ fn view(task: synod_db::task::Task) -> Task {
 /// Lists tasks; at most `most` a page.
 pub async fn task_list(ctx: &Ctx, query: &TaskQuery, most: u32) -> Result<Page<Task>> {
     let wrong = |e: String| Error::new(code::UNKNOWN_PARAMETER, e);
-    let phases = query
-        .phase
-        .as_deref()
-        .unwrap_or_default()
-        .split(',')
-        .filter(|p| !p.is_empty())
-        .map(|p| p.trim().parse().map_err(wrong))
-        .collect::<Result<Vec<Phase>>>()?;
+    let phases: Vec<Phase> = super::words(query.phase.as_deref())?;
     let sort = match query.sort.as_deref() {
         None if query.run.is_some() => Sort::Rollout,
         None | Some("-created") => Sort::Newest,
@@ -172,13 +172,7 @@ pub async fn task_list(ctx: &Ctx, query: &TaskQuery, most: u32) -> Result<Page<T
         Some("phase") => Sort::Phase,
         Some(other) => return Err(wrong(format!("cannot sort by `{other}`; known are created, -created, node, -node, phase"))),
     };
-    let offset: u32 = match query.cursor.as_deref() {
-        None => 0,
-        Some(cursor) => cursor
-            .strip_prefix('t')
-            .and_then(|n| n.parse().ok())
-            .ok_or_else(|| Error::new(code::INVALID_CURSOR, "this is no cursor of a task listing"))?,
-    };
+    let after = query.cursor.as_deref().map(read_cursor).transpose()?;
     let limit = query.limit.unwrap_or(50).clamp(1, most);
     let mut reader = ctx.app.db.reader().await?;
     let run = match &query.run {
@@ -194,22 +188,43 @@ pub async fn task_list(ctx: &Ctx, query: &TaskQuery, most: u32) -> Result<Page<T
         since: query.since,
         until: query.until,
         sort,
-        offset,
+        after,
         limit: limit + 1,
     };
     let mut found = task::list(&mut reader, &filter).await?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
-    Ok(Page { items: found.into_iter().map(view).collect(), next: more.then(|| format!("t{}", offset + limit)) })
+    let next = found.last().filter(|_| more).map(cursor);
+    Ok(Page { items: found.into_iter().map(view).collect(), next })
+}
+
+/// The cursor behind a task. It names the task, so that what is added meanwhile moves no page.
+fn cursor(last: &task::Task) -> String {
+    format!("{}.{}.{}.{}.{}", last.created_at.0, last.run, last.idx, last.phase, last.node)
+}
+
+fn read_cursor(text: &str) -> Result<Place> {
+    let mut parts = text.splitn(5, '.');
+    let mut next = || parts.next();
+    let read = (|| {
+        let (created_at, run, idx) = (Timestamp(next()?.parse().ok()?), next()?.to_owned(), next()?.parse().ok()?);
+        Some(Place { created_at, run, idx, phase: next()?.parse().ok()?, node: next()?.to_owned() })
+    })();
+    read.ok_or_else(|| Error::new(code::INVALID_CURSOR, "this is no cursor of a task listing"))
 }
 
 /// One task.
 pub async fn task_get(ctx: &Ctx, id: &str) -> Result<Task> {
     let (run, idx) = split_task(id).ok_or_else(|| Error::not_found("task", id))?;
     let mut reader = ctx.app.db.reader().await?;
-    let run = super::run::resolve(&mut reader, run).await?;
-    ctx.require(Action::RunRead, &Resource::template(&run.namespace, &run.template))?;
-    let found = task::get(&mut reader, &run.id, idx).await?.ok_or_else(|| Error::not_found("task", id))?;
+    let found = match task::get(&mut reader, run, idx).await? {
+        Some(found) => found,
+        None => {
+            let run = super::run::resolve(&mut reader, run).await?;
+            task::get(&mut reader, &run.id, idx).await?.ok_or_else(|| Error::not_found("task", id))?
+        }
+    };
+    ctx.require(Action::RunRead, &Resource::template(&found.namespace, &found.template))?;
     Ok(view(found))
 }
 

@@ -199,7 +199,7 @@ impl Hub {
         let approvals = json!([{"person": "bob", "decision": "approve", "digest": digest, "at": at(0), "rules": [0]}]);
         let assignment = Assignment {
             task: task.into(),
-            manifest: bytes,
+            manifest: bytes.into(),
             digest,
             approvals_json: approvals.to_string(),
             index: 0,
