@@ -14,7 +14,8 @@ pub fn leaf_hash(data: &[u8]) -> Hash {
     Sha256::new().chain_update([0u8]).chain_update(data).finalize().into()
 }
 
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
+/// Hash of an inner node: SHA-256 of 0x01 and both children.
+pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update([1u8]).chain_update(left).chain_update(right).finalize().into()
 }
 

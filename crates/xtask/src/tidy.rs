@@ -11,6 +11,7 @@ use regex::Regex;
 const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("protocol", &["domain"]),
+    ("trust", &["domain"]),
     ("db", &["domain"]),
     ("worker", &["protocol", "domain"]),
     ("server", &["db", "protocol", "domain"]),

@@ -1,0 +1,317 @@
+//! A run with all its evidence in one file, judged without any server: the pinned root, the manifest, who agreed, what the
+//! nodes signed, and where the log has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use synod_domain::canonical;
+use synod_domain::event::types;
+use synod_domain::manifest::{Manifest, NodeEntry};
+use synod_domain::merkle::{Hash, leaf_hash};
+use synod_domain::time::Timestamp;
+use synod_domain::verify::MAX_SKEW_MS;
+
+use crate::approval::{self, Refused};
+use crate::audit::{Checkpoint, VerifierKey, check_inclusion};
+use crate::envelope::Envelope;
+use crate::root::{Chain, Root};
+use crate::{result, strict};
+
+/// The version of the file's form.
+pub const VERSION: u32 = 1;
+/// The largest file, in bytes.
+pub const MAX_BUNDLE: usize = 64 << 20;
+
+/// A run with all its evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bundle {
+    /// Always 1.
+    pub version: u32,
+    /// The run.
+    pub run: String,
+    /// The manifest's canonical bytes in base64.
+    pub manifest: String,
+    /// Their digest.
+    pub digest: String,
+    /// Signed decisions.
+    pub approvals: Vec<Envelope>,
+    /// Trust roots from the pinned one on, without gaps.
+    pub roots: Vec<Envelope>,
+    /// The nodes, each with its path to the manifest's root of nodes.
+    pub nodes: Vec<Node>,
+    /// What the nodes signed.
+    pub results: Vec<NodeResult>,
+    /// Events about the run and its nodes, each with its path to the checkpoint's root.
+    pub events: Vec<LoggedEvent>,
+    /// The log's signed head.
+    pub checkpoint: String,
+}
+
+/// A node of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Node {
+    /// Its place, from 0.
+    pub index: u32,
+    /// Its identity.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Hashes from its leaf up, in base64.
+    pub path: Vec<String>,
+}
+
+/// A result and the key it was signed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeResult {
+    /// The signed result.
+    pub envelope: Envelope,
+    /// The DER of the node's SubjectPublicKeyInfo in base64.
+    pub spki: String,
+}
+
+/// An event and its place in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LoggedEvent {
+    /// The event as it was logged.
+    pub event: Value,
+    /// Its leaf, from 0.
+    pub index: u64,
+    /// Hashes from its leaf up, in base64.
+    pub proof: Vec<String>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What.
+    pub what: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// By what it holds, or why it does not.
+    pub why: String,
+}
+
+/// All that was looked at, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Report {
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    /// Whether everything holds. A report without checks holds nothing.
+    pub fn ok(&self) -> bool {
+        !self.checks.is_empty() && self.checks.iter().all(|check| check.ok)
+    }
+
+    fn say(&mut self, what: impl Into<String>, outcome: Result<String, String>) -> bool {
+        let ok = outcome.is_ok();
+        let why = outcome.unwrap_or_else(|why| why);
+        self.checks.push(Check { what: what.into(), ok, why });
+        ok
+    }
+}
+
+impl Bundle {
+    /// Reads a bundle. Spacing and order do not matter, since nothing in it is signed as a whole; duplicate keys and
+    /// unknown fields are refused.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > MAX_BUNDLE {
+            return Err(format!("the file has {} bytes; a bundle has at most {MAX_BUNDLE}", bytes.len()));
+        }
+        let value = strict::without_duplicates(bytes).map_err(|e| format!("not a bundle: {e}"))?;
+        let bundle: Self = serde_json::from_value(value).map_err(|e| format!("not a bundle: {e}"))?;
+        if bundle.version != VERSION {
+            return Err(format!("a bundle of version {}; this program reads version {VERSION}", bundle.version));
+        }
+        Ok(bundle)
+    }
+}
+
+/// Judges a bundle by the digest of a trust root and the log's public key, both known beforehand.
+///
+/// Decisions are judged by the root in force when the first node began (when the last person decided, if none did), since
+/// that is what the nodes judged by; keys found compromised by then are refused by whatever later root says so.
+pub fn verify_bundle(bundle: &Bundle, pinned: &str, log: &VerifierKey, now: Timestamp) -> Report {
+    let mut report = Report::default();
+    let chain = Chain::walk(&bundle.roots, pinned);
+    let words = |chain: &Chain| {
+        let (newest, count) = (chain.newest(), chain.roots().len());
+        let stale = if newest.live(now).is_ok() { "" } else { ", which has expired since: ask for later ones, which may have revoked keys" };
+        format!("{count} version(s) from the pinned {pinned} on, up to version {}{stale}", newest.version())
+    };
+    report.say("trust root", chain.as_ref().map(words).map_err(ToString::to_string));
+    let manifest = manifest(bundle);
+    report.say("manifest", manifest.as_ref().map(|_| format!("its bytes have the digest {}", bundle.digest)).map_err(Clone::clone));
+    let head = Checkpoint::open(&bundle.checkpoint, log);
+    report.say("log", head.as_ref().map(|head| format!("{} events, signed by {}", head.size, log.name())).map_err(ToString::to_string));
+    let keys = head.as_ref().map(|head| events(bundle, head, &mut report)).unwrap_or_default();
+    let (Ok(manifest), Ok(chain)) = (manifest, chain) else { return report };
+    nodes(bundle, &manifest, &mut report);
+    let began = results(bundle, &manifest, &keys, now, &mut report);
+    approvals(bundle, &manifest, &chain, began, now, &mut report);
+    report
+}
+
+fn manifest(bundle: &Bundle) -> Result<Manifest, String> {
+    let bytes = strict::from_base64(&bundle.manifest)?;
+    let digest = canonical::digest(&bytes);
+    if digest != bundle.digest {
+        return Err(format!("its bytes have the digest {digest}, not {}", bundle.digest.escape_debug()));
+    }
+    let manifest: Manifest = strict::read(&bytes)?;
+    if manifest.run != bundle.run {
+        return Err(format!("it is of run {}, not {}", manifest.run.escape_debug(), bundle.run.escape_debug()));
+    }
+    Ok(manifest)
+}
+
+fn hashes(texts: &[String]) -> Result<Vec<Hash>, String> {
+    let one = |text: &String| strict::from_base64(text)?.try_into().map_err(|_| "a hash has 32 bytes".to_owned());
+    texts.iter().map(one).collect()
+}
+
+/// Which keys the log says are which nodes', by node id: of events that are proved only.
+type NodeKeys = BTreeMap<String, BTreeMap<String, u64>>;
+
+fn events(bundle: &Bundle, head: &Checkpoint, report: &mut Report) -> NodeKeys {
+    let mut keys = NodeKeys::new();
+    let mut seen = BTreeSet::new();
+    for logged in &bundle.events {
+        let LoggedEvent { event, index, proof } = logged;
+        let kind = event["type"].as_str().unwrap_or("an event without a type");
+        let outcome = (|| {
+            let bytes = canonical::canonical(event).map_err(|e| e.message().to_owned())?;
+            check_inclusion(&leaf_hash(&bytes), *index, head.size, &hashes(proof)?, &head.root).map_err(|e| e.to_string())?;
+            if !seen.insert(*index) {
+                return Err("it stands in the bundle twice".to_owned());
+            }
+            let run = event["run"].as_str();
+            if run.is_some_and(|run| run != bundle.run) {
+                return Err(format!("it is about another run than {}", bundle.run));
+            }
+            let digest = event.pointer("/data/digest").and_then(Value::as_str);
+            if run.is_some() && kind.starts_with("synod.run.") && digest.is_some_and(|digest| digest != bundle.digest) {
+                return Err(format!("it tells of another digest than {}", bundle.digest));
+            }
+            Ok(format!("leaf {index} of {}", head.size))
+        })();
+        let ok = report.say(format!("event {}", kind.escape_debug()), outcome);
+        let (id, key) = (event.pointer("/data/id").and_then(Value::as_str), event.pointer("/data/key").and_then(Value::as_str));
+        if let (true, Some(id), Some(key)) = (ok && [types::NODE_JOINED, types::NODE_RENEWED].contains(&kind), id, key) {
+            keys.entry(id.to_owned()).or_default().insert(key.to_owned(), *index);
+        }
+    }
+    keys
+}
+
+fn nodes(bundle: &Bundle, manifest: &Manifest, report: &mut Report) {
+    let count = manifest.nodes.count;
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for node in &bundle.nodes {
+        let outcome = (|| {
+            let root: Hash = hex::decode(&manifest.nodes.root).ok().and_then(|r| r.try_into().ok()).ok_or("the manifest's root of nodes is no hash")?;
+            let leaf = entry(node).leaf().map_err(|e| e.message().to_owned())?;
+            check_inclusion(&leaf_hash(&leaf), node.index.into(), count.into(), &hashes(&node.path)?, &root).map_err(|e| e.to_string())?;
+            if seen.insert(node.index) { Ok(()) } else { Err("it stands in the bundle twice".to_owned()) }
+        })();
+        if let Err(why) = outcome {
+            wrong.push(format!("{} at {}: {why}", node.name.escape_debug(), node.index));
+        }
+    }
+    let outcome = match (wrong.is_empty(), bundle.nodes.is_empty()) {
+        (false, _) => Err(wrong.join("; ")),
+        (true, true) => Err(format!("none is shown of {count}")),
+        (true, false) => Ok(format!("{} of {count} are shown, each is one the manifest names", bundle.nodes.len())),
+    };
+    report.say("nodes", outcome);
+}
+
+fn entry(node: &Node) -> NodeEntry {
+    NodeEntry { id: node.id.clone(), name: node.name.clone() }
+}
+
+/// Checks the results; returns when the first node began.
+fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp, report: &mut Report) -> Option<Timestamp> {
+    let mut seen = BTreeSet::new();
+    let mut began: Option<Timestamp> = None;
+    for NodeResult { envelope, spki } in &bundle.results {
+        let mut what = "result".to_owned();
+        let outcome = (|| {
+            let spki = strict::from_base64(spki)?;
+            let statement = result::verify(envelope, &spki).map_err(|e| e.to_string())?;
+            what = format!("result of {}", statement.node.name.escape_debug());
+            let node = bundle.nodes.iter().find(|n| n.index == statement.task).ok_or_else(|| format!("the bundle shows no node at {}", statement.task))?;
+            result::about(&statement, manifest, &bundle.digest, node.index, &entry(node)).map_err(|e| e.to_string())?;
+            if !seen.insert(statement.task) {
+                return Err("another result of the same node is in the bundle".to_owned());
+            }
+            let key = result::key_id(&spki);
+            let place = keys.get(&statement.node.id).and_then(|known| known.get(&key)).ok_or_else(|| {
+                format!("signed by {key}, but no logged event in the bundle says that this is the node's key; add its `synod.node.joined` event")
+            })?;
+            if let Some(at) = statement.started_at {
+                let early = manifest.not_before.unwrap_or(manifest.created_at);
+                if at.0 + MAX_SKEW_MS < early.0 || at.0 > manifest.expires_at.0.saturating_add(MAX_SKEW_MS) || at.0 > now.0.saturating_add(MAX_SKEW_MS) {
+                    return Err(format!("it began at {at}, which is not between {early} and {}", manifest.expires_at));
+                }
+                began = Some(began.map_or(at, |b| b.min(at)));
+            }
+            let exit = statement.exit_code.map_or(String::new(), |code| format!(", exit code {code}"));
+            Ok(format!("{}{exit}; signed by the key that was logged for it at leaf {place}", statement.phase))
+        })();
+        report.say(what, outcome);
+    }
+    began
+}
+
+fn approvals(bundle: &Bundle, manifest: &Manifest, chain: &Chain, began: Option<Timestamp>, now: Timestamp, report: &mut Report) {
+    // What a person says about the time is signed, so it is known before anything is verified by it.
+    let decided = bundle.approvals.iter().filter_map(decided_at).max();
+    let at = began.or(decided).unwrap_or(now).min(now);
+    let Some(root) = chain.in_force(Timestamp(at.0.saturating_add(MAX_SKEW_MS))) else {
+        report.say("agreement", Err(format!("no root of the bundle was made by {at}, when it was to be judged")));
+        return;
+    };
+    let mut judged: BTreeMap<Vec<&str>, Result<String, String>> = BTreeMap::new();
+    for node in &bundle.nodes {
+        let rules: Vec<&str> = root.covering(&manifest.namespace, &manifest.template.name, &node.name).map(|rule| rule.name.as_str()).collect();
+        judged.entry(rules).or_insert_with(|| judge(bundle, manifest, root, chain.newest(), &node.name, at).map_err(|e| e.to_string()));
+    }
+    if judged.is_empty() {
+        report.say("agreement", Err("no node is shown, so no rule can be looked up".into()));
+    }
+    for (rules, outcome) in judged {
+        let what = if rules.is_empty() { "agreement".to_owned() } else { format!("agreement by {}", rules.join(", ")) };
+        report.say(what, outcome);
+    }
+}
+
+fn decided_at(envelope: &Envelope) -> Option<Timestamp> {
+    let payload = envelope.open(approval::PAYLOAD_TYPE).ok()?.payload;
+    Some(strict::read::<approval::Statement>(&payload).ok()?.at)
+}
+
+fn judge(bundle: &Bundle, manifest: &Manifest, root: &Root, newest: &Root, node: &str, at: Timestamp) -> Result<String, Refused> {
+    let agreement = approval::judge(root, manifest, &bundle.digest, &bundle.approvals, node, at)?;
+    for decided in &agreement.decisions {
+        if let Some(revoked) = newest.revoked(&decided.key).filter(|revoked| revoked.at <= decided.at) {
+            return Err(Refused::Revoked { key: decided.key.clone(), at: revoked.at });
+        }
+    }
+    let met = agreement.met.iter().map(|met| {
+        let people: Vec<&str> = met.by.iter().map(|(_, person)| person.as_str()).collect();
+        format!("{}: {}", met.rules, if people.is_empty() { "nobody is asked for".into() } else { people.join(", ") })
+    });
+    Ok(format!("by version {} of the root; {}", agreement.root_version, met.collect::<Vec<_>>().join("; ")))
+}
+
+#[cfg(test)]
+#[path = "bundle_tests.rs"]
+mod tests;
