@@ -320,7 +320,7 @@ async fn a_run_goes_its_way(place: Place) {
     assert_eq!(run::lock_many(&mut tx, &["r1", "none"]).await.unwrap().len(), 1);
     let begun = Started { run_id: "r1".into(), idx: 0, node_id: "n0".into(), at: NOW.0, deadline_at: NOW.0 + 50 };
     let known = task::started(&mut tx, std::slice::from_ref(&begun)).await.unwrap();
-    assert_eq!(known, [task::Touched { run: "r1".into(), idx: 0, namespace: "shop".into(), node: "web-0".into() }]);
+    assert_eq!(known, [task::Touched { run: "r1".into(), idx: 0, namespace: "shop".into(), node: "web-0".into(), node_id: "n0".into() }]);
     assert!(task::started(&mut tx, &[begun]).await.unwrap().is_empty(), "nothing begins twice");
     let piece = |chunk: u32| NewOutput { run_id: "r1".into(), idx: 0, node_id: "n0".into(), chunk, segments: format!("[{chunk}]") };
     assert_eq!(task::add_output(&mut tx, &[piece(0)]).await.unwrap(), 1);

@@ -13,8 +13,8 @@ use crate::app::App;
 
 /// So many events may wait for a follower that reads slowly; it then reads the database again.
 const BACKLOG: usize = 4096;
-/// So many are read at once.
-const BATCH: u32 = 1000;
+/// So many are read at once; first a few, for which every planner goes by the index.
+const BATCH: [u32; 2] = [32, 1000];
 /// How often it looks by itself, should every ring be lost.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -47,12 +47,14 @@ impl Tail {
         if self.events.receiver_count() == 0 {
             *position = None;
         }
+        let mut limit = BATCH[0];
         while let Some(after) = *position {
-            let new = Filter { after: Some(after), global: true, limit: BATCH, ..Filter::default() };
+            let new = Filter { after: Some(after), global: true, limit, ..Filter::default() };
             let found = event::list(&mut app.db.reader().await?, &new).await?;
             let Some(last) = found.last() else { break };
             *position = Some(last.position);
-            let more = found.len() == BATCH as usize;
+            let more = found.len() == limit as usize;
+            limit = BATCH[1];
             for event in found {
                 // Nobody left to hear it is nothing to worry about.
                 let _ = self.events.send(Arc::new(event));

@@ -6,6 +6,7 @@ mod rollout;
 mod seal;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use synod_db::doorbell::Topic;
@@ -21,7 +22,9 @@ pub fn spawn(tasks: &mut JoinSet<()>, app: &Arc<App>, stop: &watch::Receiver<boo
     tasks.spawn(repeat(app.clone(), stop.clone(), "member", None, Duration::from_secs(3), crate::ops::system::heartbeat));
     tasks.spawn(repeat(app.clone(), stop.clone(), "prune", None, Duration::from_secs(600), crate::ops::system::prune));
     if !app.db.dialect().has_one_writer() {
-        tasks.spawn(repeat(app.clone(), stop.clone(), "seal", Some(Topic::Unsealed), Duration::from_secs(1), seal::tick));
+        let taken_at = Arc::new(AtomicI64::new(0));
+        let seal = move |app| seal::tick(app, taken_at.clone());
+        tasks.spawn(repeat(app.clone(), stop.clone(), "seal", Some(Topic::Unsealed), Duration::from_secs(1), seal));
     }
 }
 

@@ -84,25 +84,37 @@ pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receive
             }
             _ = stop.changed() => return,
         }
-        while let Err(error) = write(&app, &notes).await {
-            if error.code().kind != Kind::Unavailable {
-                // It would fail for ever and hold up everybody.
-                for note in notes.drain(..) {
-                    if let Err(error) = write(&app, std::slice::from_ref(&note)).await {
-                        tracing::error!(?error, "the presence of an agent cannot be recorded");
+        match patiently(&app, &notes, &mut stop).await {
+            None => return,
+            Some(Ok(())) => {}
+            // It would fail for ever and hold up everybody: all but the one that it is about are written.
+            Some(Err(_)) => {
+                for note in &notes {
+                    match patiently(&app, std::slice::from_ref(note), &mut stop).await {
+                        None => return,
+                        Some(Ok(())) => {}
+                        Some(Err(error)) => tracing::error!(?error, "the presence of an agent cannot be recorded"),
                     }
                 }
-                break;
-            }
-            tracing::warn!(?error, "presence is not written; trying again");
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                _ = stop.changed() => return,
             }
         }
         notes.clear();
         // Let more gather: presence is worth a moment's delay, not a commit for each agent.
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Writes notes, as soon as the database is there; nothing when told to stop before.
+async fn patiently(app: &Arc<App>, notes: &[Note], stop: &mut watch::Receiver<bool>) -> Option<Result<()>> {
+    loop {
+        match write(app, notes).await {
+            Err(error) if error.code().kind == Kind::Unavailable => tracing::warn!(%error, "presence is not written; trying again"),
+            done => return Some(done),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            _ = stop.changed() => return None,
+        }
     }
 }
 

@@ -61,7 +61,6 @@ pub fn read(node: &str, report: agent::Report) -> Result<Report> {
         .filter(|(run, _)| plain(run))
         .ok_or_else(|| wrong(format!("`{}` is no task", bounded(&report.task, 100))))?;
     let body = match report.body {
-        Some(report::Body::Started(started)) if !YEARS.contains(&started.at_ms) => return Err(wrong(format!("{} ms is no time", started.at_ms))),
         Some(report::Body::Started(started)) => Body::Started { at: started.at_ms },
         Some(report::Body::Output(output)) if output.segments_json.len() > MAX_OUTPUT => {
             return Err(Error::new(code::TOO_LARGE, "the output is larger than any agent may keep"));
@@ -120,31 +119,36 @@ pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receive
             n = incoming.0.recv_many(&mut batch, BATCH) => if n == 0 { return },
             _ = stop.changed() => return,
         }
-        let mut wait = Duration::from_millis(50);
-        while let Err(error) = record(&app, &batch).await {
-            if error.code().kind == Kind::Unavailable {
-                tracing::warn!(%error, reports = batch.len(), "results wait for the database");
-            } else if batch.len() == 1 {
-                // It would fail for ever and hold up everybody. Not acknowledged, it stays in its agent's journal.
-                tracing::error!(?error, task = format!("{}.{}", batch[0].run, batch[0].idx), "a report cannot be recorded");
-                break;
-            } else {
-                one_by_one(&app, &batch).await;
-                break;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(wait) => wait = (wait * 2).min(Duration::from_secs(2)),
-                _ = stop.changed() => return,
+        match patiently(&app, &batch, &mut stop).await {
+            None => return,
+            Some(Ok(())) => {}
+            // It would fail for ever and hold up everybody: all but the one that it is about are recorded.
+            Some(Err(_)) => {
+                for report in &batch {
+                    match patiently(&app, std::slice::from_ref(report), &mut stop).await {
+                        None => return,
+                        Some(Ok(())) => {}
+                        // Not acknowledged, it stays in its agent's journal.
+                        Some(Err(error)) => tracing::error!(?error, task = format!("{}.{}", report.run, report.idx), "a report cannot be recorded"),
+                    }
+                }
             }
         }
         batch.clear();
     }
 }
 
-async fn one_by_one(app: &Arc<App>, batch: &[Report]) {
-    for report in batch {
-        if let Err(error) = record(app, std::slice::from_ref(report)).await {
-            tracing::error!(?error, task = format!("{}.{}", report.run, report.idx), "a report cannot be recorded");
+/// Records reports, as soon as the database is there; nothing when told to stop before.
+async fn patiently(app: &Arc<App>, batch: &[Report], stop: &mut watch::Receiver<bool>) -> Option<Result<()>> {
+    let mut wait = Duration::from_millis(50);
+    loop {
+        match record(app, batch).await {
+            Err(error) if error.code().kind == Kind::Unavailable => tracing::warn!(%error, reports = batch.len(), "results wait for the database"),
+            done => return Some(done),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => wait = (wait * 2).min(Duration::from_secs(2)),
+            _ = stop.changed() => return None,
         }
     }
 }
@@ -175,7 +179,9 @@ async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
                 };
                 // A minute beyond the node's own timeout: it kills, it reports, it may have to reconnect first.
                 let deadline_at = now.after(package.document.manifest.timeout).0 + 60_000;
-                work.started.push(Started { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), at: *at, deadline_at });
+                // It has begun, whatever its clock says: a time that is none is the time of hearing it.
+                let at = if YEARS.contains(at) { *at } else { now.0 };
+                work.started.push(Started { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), at, deadline_at });
             }
             Body::Output(output) => add_output(output),
             Body::Ended { outcome, output } => {
