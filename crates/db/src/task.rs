@@ -475,7 +475,7 @@ pub struct NewOutput {
     pub segments: String,
 }
 
-/// The most output kept of one task, but for its last piece, in characters of JSON.
+/// Once so much output of a task is stored, in bytes of JSON, no more is taken.
 const MAX_OUTPUT: usize = 6 * 1024 * 1024;
 
 /// Stores output; pieces known already stay as they are, and only the task's own node may add any.
@@ -488,7 +488,7 @@ pub async fn add_output(tx: &mut Tx, output: &[NewOutput]) -> Result<u64> {
         "INSERT INTO outputs (run_id, idx, chunk, segments)
          SELECT r.run_id, r.idx, r.chunk, r.segments FROM {records} AS r JOIN tasks t ON t.run_id = r.run_id AND t.idx = r.idx AND t.node_id = r.node_id
          WHERE (t.phase IN ('assigned', 'started') OR t.detail = $2)
-           AND (SELECT COALESCE(sum(length(o.segments)), 0) FROM outputs o WHERE o.run_id = r.run_id AND o.idx = r.idx) < {MAX_OUTPUT}
+           AND (SELECT COALESCE(sum(octet_length(o.segments)), 0) FROM outputs o WHERE o.run_id = r.run_id AND o.idx = r.idx) < {MAX_OUTPUT}
          ON CONFLICT (run_id, idx, chunk) DO NOTHING"
     );
     tx.execute(sql, params![to_records(output)?, GIVEN_UP]).await

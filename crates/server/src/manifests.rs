@@ -65,9 +65,9 @@ impl Manifests {
         self.lock().by_run.get(run).cloned()
     }
 
-    /// The manifest of a run.
+    /// The manifest of a run as it is stored now: were it changed behind our back, its nodes are to see that.
     pub fn of(&self, run: &Run) -> Result<Arc<Document>> {
-        if let Some(known) = self.known(&run.id) {
+        if let Some(known) = self.known(&run.id).filter(|known| known.bytes == run.manifest && known.digest == run.digest) {
             return Ok(known);
         }
         let bytes = Bytes::from(run.manifest.clone());

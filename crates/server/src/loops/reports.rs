@@ -213,7 +213,13 @@ fn dedupe(work: &mut crate::ops::task::Reported) {
     for output in work.output.drain(..) {
         chunks.entry((output.run_id.clone(), output.idx, output.node_id.clone(), output.chunk)).or_insert(output);
     }
-    work.output.extend(chunks.into_values());
+    // What one task sends at once is bounded here, what it sends altogether where it is stored.
+    let mut sizes: HashMap<(String, u32), usize> = HashMap::new();
+    work.output.extend(chunks.into_values().filter(|output| {
+        let size = sizes.entry((output.run_id.clone(), output.idx)).or_default();
+        *size += output.segments.len();
+        *size <= MAX_OUTPUT
+    }));
 }
 
 fn ended(report: &Report, outcome: &Outcome) -> Result<Ended> {
