@@ -10,8 +10,8 @@ build: need-cargo need-cc ## The release binary: target/release/synod
 	cargo build --locked --release -p synod-cli
 
 demo: need-cargo need-cc ## A server, three agents and demo users on this machine
-	cargo build --locked --profile demo -p synod-cli
-	$(TARGET)/demo/synod demo
+	cargo build --locked -p synod-cli
+	$(TARGET)/debug/synod demo
 
 test: need-cargo need-cc need-postgres ## Every test; starts (and if needed installs) PostgreSQL itself
 	cargo build --locked --workspace

@@ -368,6 +368,7 @@ pub fn request(template: &str, target: &str) -> Result<RunRequest> {
         target: target.parse().map_err(|e: synod_domain::selector::SelectorError| anyhow!(e.to_string()))?,
         reason: "benchmark".into(),
         not_before: None,
+        break_glass: None,
         dry_run: false,
     })
 }
@@ -379,7 +380,7 @@ pub async fn ask(client: &Client, template: &str, target: &str) -> Result<Run> {
 
 /// Approves a run.
 pub async fn approve(client: &Client, run: &Run) -> Result<Run> {
-    let decision = ApprovalRequest { digest: run.digest.clone(), decision: Decision::Approve, comment: String::new() };
+    let decision = ApprovalRequest { digest: run.digest.clone(), decision: Decision::Approve, comment: String::new(), signature: None };
     Ok(client.post(&format!("{API}/runs/{}/approvals", run.summary.id), &decision).await?)
 }
 

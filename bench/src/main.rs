@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 mod agents;
+mod audit;
 mod crowd;
 mod fleet;
 mod place;
@@ -73,6 +74,7 @@ enum Scenario {
     Memory,
     Idle,
     Size,
+    Audit,
 }
 
 impl Scenario {
@@ -171,11 +173,12 @@ async fn bench(cli: &Cli) -> Result<bool> {
     let mut failures = Vec::new();
     for scenario in chosen {
         let name = scenario.name();
-        let places: Vec<Option<&Database>> = if scenario == Scenario::Size { vec![None] } else { databases.iter().map(Some).collect() };
+        let places: Vec<Option<&Database>> = if matches!(scenario, Scenario::Size | Scenario::Audit) { vec![None] } else { databases.iter().map(Some).collect() };
         for database in places {
             let on = database.map_or("-", Database::name);
             eprintln!("… {name} on {on}");
             let found = match database {
+                None if scenario == Scenario::Audit => audit::audit(&cli.dir, cli.quick).await,
                 None => scenarios::size(&synod),
                 Some(database) => measure(cli, &synod, scenario, database).await,
             };
@@ -224,6 +227,7 @@ async fn measure(cli: &Cli, synod: &Path, scenario: Scenario, database: &Databas
         Scenario::Memory => crowd::memory(f, quick).await,
         Scenario::Idle => scenarios::idle(f, quick).await,
         Scenario::Size => scenarios::size(synod),
+        Scenario::Audit => audit::audit(&cli.dir, quick).await,
     };
     let found = found.map_err(|error| {
         let log = fleet.log("server");

@@ -1,6 +1,8 @@
 //! The account steps run as, and whether this machine lets them.
 
-use nix::unistd::{Uid, User, geteuid};
+use std::ffi::CString;
+
+use nix::unistd::{Uid, User, geteuid, getgrouplist};
 
 use crate::config::AgentConfig;
 
@@ -11,8 +13,33 @@ pub struct Account {
     pub name: String,
     /// Its home folder.
     pub home: String,
-    /// User and group to become; absent when the agent is that user already.
-    pub become_ids: Option<(u32, u32)>,
+    /// What to become; absent when the agent is that user already.
+    pub become_ids: Option<Ids>,
+}
+
+/// The numbers of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ids {
+    /// The user.
+    pub uid: u32,
+    /// The primary group.
+    pub gid: u32,
+    /// All groups, the primary one among them.
+    pub groups: Vec<u32>,
+}
+
+impl Ids {
+    fn of(user: &User) -> Result<Self, String> {
+        let unknown = |why: String| format!("the groups of the account `{}` cannot be looked up: {why}", user.name);
+        let name = CString::new(user.name.as_str()).map_err(|e| unknown(e.to_string()))?;
+        let groups = getgrouplist(&name, user.gid).map_err(|e| unknown(e.to_string()))?;
+        Ok(Self { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups: groups.into_iter().map(|group| group.as_raw()).collect() })
+    }
+
+    /// Whether it has groups besides its primary one.
+    pub fn has_more_groups(&self) -> bool {
+        self.groups.iter().any(|group| *group != self.gid)
+    }
 }
 
 impl Account {
@@ -44,7 +71,7 @@ impl Account {
         if uid != me && !me.is_root() {
             return Err(format!("only an agent that runs as root can run steps as `{}`", run_as.unwrap_or_default()));
         }
-        let become_ids = user.as_ref().filter(|_| uid != me).map(|user| (user.uid.as_raw(), user.gid.as_raw()));
+        let become_ids = user.as_ref().filter(|_| uid != me).map(Ids::of).transpose()?;
         let (name, home) = match user {
             Some(user) => (user.name, user.dir.to_string_lossy().into_owned()),
             // An account without an entry, as in many containers.
@@ -75,6 +102,6 @@ mod tests {
         assert!(refused(Some("root"), &config, other).contains("only an agent that runs as root"));
         assert_eq!(Account::resolve_as(None, &config, other).unwrap(), Account { name: "4242".into(), home: "/".into(), become_ids: None });
         assert_eq!(Account::resolve_as(Some("root"), &config, root).unwrap().become_ids, None);
-        assert_eq!(Account::resolve_as(Some("daemon"), &config, root).unwrap().become_ids, Some((1, 1)));
+        assert_eq!(Account::resolve_as(Some("daemon"), &config, root).unwrap().become_ids, Some(Ids { uid: 1, gid: 1, groups: vec![1] }));
     }
 }

@@ -8,7 +8,7 @@ use synod_domain::Span;
 use synod_domain::node::{check_given, check_name};
 use synod_domain::selector::Labels;
 use synod_protocol::http::client::Address;
-use synod_worker::{Error, Result, output};
+use synod_worker::{Error, Result, TrustMode, TrustOptions, output};
 
 use crate::facts;
 
@@ -49,6 +49,15 @@ pub struct AgentConfig {
     pub facts_interval: Span,
     /// How long a step has to end by itself after SIGTERM, before SIGKILL.
     pub kill_grace: Span,
+    /// Whether it judges agreements itself: `off`, `observe` or `enforce`.
+    pub trust: TrustMode,
+    /// The digest of the trust root to begin with; needed unless `trust` is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_root: Option<String>,
+    /// The program that calls [`crate::exec_as::if_asked`] first thing: through it steps get the groups of the account they
+    /// run as. Without it, the primary group only.
+    #[serde(skip)]
+    pub exec_helper: Option<PathBuf>,
 }
 
 impl Default for AgentConfig {
@@ -67,6 +76,9 @@ impl Default for AgentConfig {
             max_output_bytes: output::DEFAULT_LIMIT,
             facts_interval: Span::secs(300),
             kill_grace: Span::secs(5),
+            trust: TrustMode::Off,
+            trust_root: None,
+            exec_helper: None,
         }
     }
 }
@@ -91,7 +103,12 @@ impl AgentConfig {
         if self.path.contains('\0') {
             return wrong("path contains a NUL character".into());
         }
-        Ok(())
+        self.trust().check()
+    }
+
+    /// How agreements are judged; what that takes is remembered in the state folder.
+    pub fn trust(&self) -> TrustOptions {
+        TrustOptions { mode: self.trust, root: self.trust_root.clone(), dir: Some(self.state_dir.join("trust")) }
     }
 
     /// The name to join with: the configured one, or the machine's.
@@ -115,6 +132,7 @@ impl fmt::Debug for AgentConfig {
             .field("labels", &self.labels)
             .field("refuse_root", &self.refuse_root)
             .field("allow_run_as", &self.allow_run_as)
+            .field("trust", &self.trust)
             .finish_non_exhaustive()
     }
 }
@@ -135,6 +153,8 @@ mod tests {
             r#"{"max_parallel": 0}"#,
             r#"{"max_output_bytes": 99999999}"#,
             r#"{"labels": {"name": "x"}}"#,
+            r#"{"trust": "enforce"}"#,
+            r#"{"trust": "observe", "trust_root": "sha256:00"}"#,
         ] {
             assert!(read(wrong).unwrap().check().is_err(), "{wrong}");
         }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod config;
+pub mod exec_as;
 pub mod facts;
 pub mod mask;
 pub mod steps;
@@ -68,9 +69,10 @@ pub async fn run(config: AgentConfig, shutdown: impl Future<Output = ()>) -> Res
         max_output_bytes: config.max_output_bytes,
         facts_interval: config.facts_interval.duration(),
         clock,
+        trust: config.trust(),
         ..SessionOptions::default()
     };
-    tracing::info!(node = %identity.node().name, id = %identity.node().id, "agent begins");
+    tracing::info!(node = %identity.node().name, id = %identity.node().id, trust = config.trust.name(), "agent begins");
     Session::new(identity, journal, StepExecutor::new(config), options).run(shutdown).await
 }
 

@@ -110,6 +110,24 @@ pub enum Command {
     /// Search and follow what happened
     Events(cmd::events::EventsArgs),
 
+    /// Start a run at once, alone, by a break-glass rule of the trust root
+    BreakGlass(Box<cmd::break_glass::BreakGlassArgs>),
+    /// Approve after the fact what was started by break-glass
+    Ratify(cmd::break_glass::RatifyArgs),
+    /// Record an incident for what was started by break-glass, instead of ratifying it
+    Incident(cmd::break_glass::IncidentArgs),
+
+    // Trust.
+    /// The trust root: whose signatures count, and how many of whom it takes
+    #[command(subcommand)]
+    Trust(cmd::trust::TrustCommand),
+    /// Check what happened by its evidence, believing no server
+    #[command(subcommand)]
+    Verify(cmd::verify::VerifyCommand),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(cmd::audit::AuditCommand),
+
     // Access.
     /// Tell whether you may do something; exits 1 when not
     CanI(cmd::access::CanIArgs),
@@ -199,8 +217,52 @@ mod tests {
             "apply -f a.yaml -f b --dry-run",
             "delete node web-1",
             "totp confirm 123456",
+            "approve 0k3 --key ~/.ssh/id_ed25519",
+            "reject 0k3 -c no --key k.pub",
+            "trust init --root-threshold 2 --principal alice=a.pub,b.pub --principal bob=b.pub --root-holder alice,bob --rule shop:shop/*:web-*:2:approver --expires 365d --out r.json",
+            "trust init -f root.yaml",
+            "trust init --root-threshold 1 --principal a=a.pub --approvals 1 --group oncall=a --break-glass night:a:shop/*:web-*:2:5",
+            "trust sign root-1.json --key k -y --against root-0.json",
+            "trust publish root-1.json copy.json",
+            "trust show --version 2 -o yaml",
+            "trust show root-1.json",
+            "trust propose --add-principal zoe=z.pub --remove-principal bob --add-key alice=n.pub --threshold 3",
+            "trust propose -f root.yaml --base root-1.json --out root-2.json",
+            "trust rotate --expires 90d",
+            "trust revoke SHA256:abc --reason stolen",
+            "trust doctor root-2.json --local",
+            "verify run 0k3 --save b.json",
+            "verify run 0k3 --offline b.json --trust-root sha256:00 --log-key n+00+k",
+            "audit verify --from old --save new",
+            "audit verify --offline folder --log-key n+00+k",
+            "audit prove 17 -o json",
+            "audit export folder",
+            "break-glass restart-service -n shop --input service=web --target role=web --reason fire --rule night --watch -y",
+            "ratify 0k3 -c fine",
+            "incident 0k3 --reference INC-7 --comment fire",
+            "get runs --unratified",
         ] {
             Cli::try_parse_from(std::iter::once("synod").chain(line.split(' '))).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        for line in [
+            "trust init",
+            "trust init --root-threshold 1",
+            "trust init -f root.yaml --principal a=a.pub",
+            "trust init --root-threshold 1 --principal a=a.pub --approvals 1 --rule shop:shop/*:*:1:approver",
+            "trust init --root-threshold 1 --principal a=a.pub --rule shop",
+            "trust show root-1.json --version 2",
+            "trust revoke alice",
+            "trust publish",
+            "trust doctor --local",
+            "verify run 0k3 --offline b.json --save c.json",
+            "audit prove 0",
+            "incident 0k3",
+        ] {
+            assert!(Cli::try_parse_from(std::iter::once("synod").chain(line.split(' '))).is_err(), "{line}");
         }
     }
 }

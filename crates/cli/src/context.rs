@@ -47,6 +47,31 @@ pub struct Context {
     /// When the token ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// What is believed of the server's trust root and audit log.
+    #[serde(default, skip_serializing_if = "Pins::is_empty")]
+    pub pins: Pins,
+}
+
+/// What was seen first of a server's trust root and audit log; a change of it is refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Pins {
+    /// Digest of the trust root that all later ones must follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_root: Option<String>,
+    /// The newest version that was seen; the server may not go back behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_version: Option<u64>,
+    /// The verifier key of the audit log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_key: Option<String>,
+}
+
+impl Pins {
+    /// Whether nothing is pinned.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Context {

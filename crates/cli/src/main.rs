@@ -20,6 +20,9 @@ fn bound_memory() {
 }
 
 fn main() -> std::process::ExitCode {
+    if let Some(exit) = synod_agent::exec_as::if_asked(std::env::args_os().skip(1)) {
+        return exit;
+    }
     #[cfg(target_env = "gnu")]
     bound_memory();
     let cli = Cli::parse();

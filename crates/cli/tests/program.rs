@@ -15,6 +15,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use synod_domain::manifest::{Manifest, NodeEntry, NodeSet};
+use synod_trust::testing;
 
 /// What the server was asked: method and path with query, idempotency key, body.
 type Asked = Arc<Mutex<Vec<(String, String, String)>>>;
@@ -42,6 +43,25 @@ fn run(phase: &str) -> Value {
     })
 }
 
+/// A run that takes signatures, under the sample root in which `ann` is.
+fn signed_run() -> Value {
+    let mut run = run("pending");
+    let mut manifest: Manifest = serde_json::from_value(run["manifest"].clone()).unwrap();
+    manifest.run = "s1".into();
+    run["id"] = json!("s1");
+    run["digest"] = json!(manifest.seal().unwrap().1);
+    run["manifest"] = json!(manifest);
+    run["signing"] = json!({"rootVersion": 1, "rootDigest": "sha256:00", "uncovered": [], "rules": [{"name": "shop", "rule": "3 of group oncall", "filledBy": [], "missing": 3}]});
+    run
+}
+
+fn trust() -> Value {
+    let document = testing::root_json();
+    let envelope = testing::signed_root(&document, &[&testing::signer("ann"), &testing::signer("bob")]);
+    let root = json!({"version": 1, "digest": testing::doc(&document).seal().1, "expiresAt": testing::hour(9), "publishedAt": testing::hour(1), "publishedBy": "ann", "signedBy": ["ann", "bob"], "document": document, "envelope": envelope});
+    json!({"root": root, "nodes": {"enforcing": 1, "observing": 0, "off": 2, "behind": 0, "alarmed": 0}, "logKey": testing::log_key().verifier().to_string(), "logOrigin": "x", "unratified": 0})
+}
+
 fn event(position: u64, kind: &str, data: Value) -> String {
     let event = json!({"specversion": "1.0", "id": position.to_string(), "source": "synod", "type": kind, "subject": "run/r1", "time": "2026-01-01T00:00:00Z", "datacontenttype": "application/json", "actor": "node:web-1", "position": position, "data": data});
     format!("id: {position}\ndata: {event}\n\n")
@@ -61,6 +81,14 @@ fn answer(request: &str, seen_before: bool) -> (u16, &'static str, String) {
         "POST /api/v1/runs" if !seen_before => problem("SYN-9000", 503, json!([])),
         "POST /api/v1/runs" => json(run("running")),
         "GET /api/v1/runs/r1" => json(run("failed")),
+        "GET /api/v1/runs/s1" => json(signed_run()),
+        "GET /api/v1/runs/s1/nodes" => json(json!({"nodes": [{"id": "1", "name": "web-1"}]})),
+        "POST /api/v1/runs/s1/approvals" => json(signed_run()),
+        "GET /api/v1/auth/whoami" => json(json!({"user": "ann", "serviceAccount": false, "groups": [], "roles": [], "totpEnrolled": false, "via": "session"})),
+        "GET /api/v1/trust" => json(trust()),
+        // The root that was shown once is gone when it is asked for again.
+        "GET /api/v1/trust/roots" if !seen_before => json(json!({"roots": [trust()["root"]]})),
+        "GET /api/v1/trust/roots" => json(json!({"roots": []})),
         // A stream that breaks off after two events is resumed after the second.
         "GET /api/v1/events?run=r1&after=0&follow=true" => stream(event(1, "synod.run.requested", json!({})) + &event(2, "synod.task.started", json!({}))),
         "GET /api/v1/events?run=r1&after=2&follow=true" => stream(event(3, "synod.run.failed", json!({}))),
@@ -241,6 +269,48 @@ fn a_run_is_requested_once_and_followed_over_a_break() {
 }
 
 #[test]
+fn a_decision_is_signed_with_a_key_of_the_callers() {
+    let (home, server) = signed_in();
+    let key = |name: &str, signer: &testing::Signer| {
+        let file = home.path().join(name);
+        std::fs::write(&file, signer.private().to_openssh(ssh_key::LineEnding::LF).unwrap().as_bytes()).unwrap();
+        file.display().to_string()
+    };
+    let (own, other) = (key("own", &testing::signer("ann")), key("other", &testing::Signer::ed25519("other")));
+    let (code, _, err) = texts(&synod(home.path(), &["approve", "s1", "--key", &other], ""));
+    assert!(code == 4 && err.contains("no key of ann in the trust root"), "{code}: {err}");
+    let (code, _, err) = texts(&synod(home.path(), &["approve", "s1"], ""));
+    assert!(code == 4 && err.contains("--key FILE"), "{code}: {err}");
+    assert!(!server.asked.lock().unwrap().iter().any(|(line, ..)| line.contains("approvals")), "nothing is decided unsigned");
+    let (code, out, err) = texts(&synod(home.path(), &["approve", "s1", "--key", &own, "--comment", "fine"], ""));
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("· shop: 3 of group oncall — 3 missing") && err.contains("signed as ann with SHA256:"), "{out}{err}");
+    let (code, _, err) = texts(&synod(home.path(), &["reject", "s1", "--key", &own, "--comment", "no"], ""));
+    assert_eq!(code, 0, "{err}");
+    let root = testing::root(&testing::root_json());
+    let asked = server.asked.lock().unwrap().clone();
+    let sent: Vec<Value> = asked.iter().filter(|(line, ..)| line.contains("approvals")).map(|(_, _, body)| serde_json::from_str(body).unwrap()).collect();
+    for (body, decision, comment) in [(&sent[0], "approve", "fine"), (&sent[1], "reject", "no")] {
+        let envelope: synod_trust::Envelope = serde_json::from_value(body["signature"].clone()).unwrap();
+        let verified = synod_trust::verify_one(&root, &envelope).unwrap();
+        assert_eq!((verified.person.as_str(), verified.statement.run.as_str(), verified.statement.comment.as_str()), ("ann", "s1", comment));
+        assert_eq!((&body["digest"], &body["decision"]), (&json!(verified.statement.digest), &json!(decision)));
+    }
+}
+
+#[test]
+fn a_trust_root_is_pinned_and_its_change_refused() {
+    let (home, _server) = signed_in();
+    let (code, out, err) = texts(&synod(home.path(), &["trust", "show"], ""));
+    assert!(code == 0 && out.contains("2 of 3 holders") && out.contains("1 enforce, 0 observe, 2 believe the server"), "{code}: {out}{err}");
+    assert!(err.contains("seen for the first time: the trust root sha256:"), "{err}");
+    let saved = std::fs::read_to_string(home.path().join("contexts.json")).unwrap();
+    assert!(saved.contains("\"trustRoot\": \"sha256:") && saved.contains("\"trustVersion\": 1"), "{saved}");
+    let (code, _, err) = texts(&synod(home.path(), &["trust", "show"], ""));
+    assert!(code == 4 && err.contains("it shows none, and sha256:") && err.contains("--trust-root"), "{code}: {err}");
+}
+
+#[test]
 fn complaints_name_the_place_in_the_file() {
     let (home, _server) = signed_in();
     let file = home.path().join("t.yaml");
@@ -271,4 +341,21 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(texts(&output), (0, String::new(), String::new()));
+}
+
+#[test]
+fn steps_of_another_account_get_all_its_groups() {
+    let exec = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synod"));
+        command.arg("internal-exec").args(args).env_clear().env("_SHOWN", "yes").env("HIDDEN", "from the agent").output().unwrap()
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let wrong = exec(&["1", "1", "", "/bin/sh"]);
+    assert!(wrong.status.code() == Some(126) && text(&wrong.stderr).contains("by the agent only"), "{wrong:?}");
+    let done = exec(&["1", "1", "1,4,24", "/bin/sh", "-c", "id -u; id -g; id -G; echo $SHOWN $HIDDEN; exit 3"]);
+    if nix::unistd::geteuid().is_root() {
+        assert_eq!((done.status.code(), text(&done.stdout)), (Some(3), "1\n1\n1 4 24\nyes\n".to_owned()), "{done:?}");
+    } else {
+        assert!(done.status.code() == Some(126) && text(&done.stderr).contains("cannot be taken"), "{done:?}");
+    }
 }

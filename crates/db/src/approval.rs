@@ -94,3 +94,31 @@ pub async fn delivered(db: &mut impl Query, run: &str) -> Result<Vec<synod_domai
         })
         .collect()
 }
+
+/// An approval after the fact.
+#[derive(Debug, Clone)]
+pub struct Ratification {
+    /// Who.
+    pub person: String,
+    /// JSON of the signed envelope.
+    pub envelope: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Records an approval after the fact; `false` when the person gave one before.
+pub async fn ratify(tx: &mut Tx, run: &str, given: &Ratification) -> Result<bool> {
+    let added = tx
+        .execute(
+            "INSERT INTO ratifications (run_id, person, envelope, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            params![run, &given.person, &given.envelope, given.at],
+        )
+        .await?;
+    Ok(added == 1)
+}
+
+/// The approvals after the fact of a run, in the order they were given.
+pub async fn ratifications(db: &mut impl Query, run: &str) -> Result<Vec<Ratification>> {
+    let rows = db.query("SELECT person, envelope, at FROM ratifications WHERE run_id = $1 ORDER BY at, person", params![run]).await?;
+    Ok(rows.iter().map(|row| Ratification { person: row.text(0), envelope: row.text(1), at: row.time(2) }).collect())
+}

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use synod_domain::error::code;
 use synod_domain::{Error, Result};
 
-use crate::{Cell, Db, Param, Query, Tx, migrate, params};
+use crate::{Cell, Db, Param, Query, Tx, event, migrate, params};
 
 const FORMAT: &str = "synod-backup/1";
 const PAGE: usize = 1000;
@@ -29,8 +29,8 @@ macro_rules! tables {
     (@ text) => { false };
 }
 
-// In an order in which references hold. Members, leases, streams and failed sign-ins belong to
-// processes, not to the state, and are left out.
+// In an order in which references hold. Members, streams and failed sign-ins belong to processes, not to
+// the state, and are left out; so is the head of the log, which follows from the positions.
 tables! {
     meta by "key" { key: text, value: text }
     users by "name" { name: text, display_name: text, service_account: int, enabled: int, password_hash: text, totp_sealed: text, totp_confirmed: int, totp_last_step: int, created_at: int }
@@ -39,8 +39,8 @@ tables! {
     objects by "kind, namespace, name" { kind: text, namespace: text, name: text, revision: int, labels: text, spec: text, digest: text, author: text, updated_at: int, deleted: int }
     object_revisions by "kind, namespace, name, revision" { kind: text, namespace: text, name: text, revision: int, labels: text, spec: text, digest: text, author: text, updated_at: int, deleted: int }
     join_tokens by "id" { id: text, hash: text, labels: text, uses_left: int, expires_at: int, created_by: text, created_at: int, revoked_at: int }
-    nodes by "id" { id: text, name: text, labels: text, facts: text, version: text, age_recipient: text, certificate_serial: text, certificate_expires_at: int, joined_at: int, last_seen_at: int, removed_at: int }
-    runs by "id" { id: text, namespace: text, template: text, revision: int, title: text, requester: text, author: text, reason: text, phase: text, digest: text, manifest: text, node_count: int, created_at: int, approve_by: int, not_before: int, started_at: int, finished_at: int, message: text, batches: int, batch_ended_at: int, gates_opened: int, at_gate: int, cancelling: int, cancelled_by: text, wake_at: int, replay_of: text, idempotency_key: text, idempotency_hash: text }
+    nodes by "id" { id: text, name: text, labels: text, facts: text, version: text, age_recipient: text, certificate_serial: text, certificate_expires_at: int, joined_at: int, last_seen_at: int, removed_at: int, trust: text, trust_alarm: text }
+    runs by "id" { id: text, namespace: text, template: text, revision: int, title: text, requester: text, author: text, reason: text, phase: text, digest: text, manifest: text, node_count: int, created_at: int, approve_by: int, not_before: int, started_at: int, finished_at: int, message: text, batches: int, batch_ended_at: int, gates_opened: int, at_gate: int, cancelling: int, cancelled_by: text, wake_at: int, replay_of: text, idempotency_key: text, idempotency_hash: text, break_glass: text, ratification: text }
     run_nodes by "run_id, idx" { run_id: text, idx: int, node_id: text, node_name: text, sealed_secrets: text }
     approvals by "run_id, person" { run_id: text, person: text, decision: text, digest: text, comment: text, at: int, rules: text, signature: text }
     tasks by "run_id, idx" { run_id: text, idx: int, node_id: text, node_name: text, namespace: text, template: text, phase: text, created_at: int, batch: int, assigned_at: int, deadline_at: int, started_at: int, finished_at: int, exit_code: int, reason: text, check_failed: int, detail: text }
@@ -48,6 +48,12 @@ tables! {
     events by "seq" { seq: int, type: text, subject: text, namespace: text, run_id: text, actor: text, at: int, data: text }
     unsealed by "seq" { seq: int }
     event_positions by "position" { position: int, seq: int }
+    trust_roots by "version" { version: int, digest: text, envelope: text, published_at: int, published_by: text }
+    node_keys by "digest" { digest: text, node_id: text, spki: text, since: int }
+    ratifications by "run_id, person" { run_id: text, person: text, envelope: text, at: int }
+    results by "run_id, idx" { run_id: text, idx: int, envelope: text }
+    audit_tiles by "level, idx" { level: int, idx: int, hashes: text }
+    audit_heads by "size" { size: int, note: text, at: int }
 }
 
 /// Tables whose number column the database itself hands out.
@@ -169,6 +175,10 @@ pub async fn restore(db: &Db, bytes: &[u8]) -> Result<Checked> {
             tx.query(sql, params![]).await?;
         }
     }
+    if tx.dialect().has_one_writer() {
+        event::place_waiting(&mut tx).await?;
+    }
+    tx.execute("UPDATE log_head SET position = (SELECT COALESCE(max(position), 0) FROM event_positions)", params![]).await?;
     tx.commit().await?;
     Ok(checked)
 }

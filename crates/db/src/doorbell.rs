@@ -17,7 +17,7 @@ pub enum Topic {
     Tasks,
     /// Runs may go on.
     Runs,
-    /// Events were recorded that have no place in the log yet.
+    /// Events were recorded here that have no place in the log yet. Others learn of it only when they do.
     Unsealed,
     /// Events can be read.
     Events,
@@ -38,6 +38,8 @@ const CHANNEL: &str = "synod";
 struct Inner {
     topics: [watch::Sender<u64>; 5],
     deaf: AtomicBool,
+    /// No other server is known.
+    alone: AtomicBool,
     pending: AtomicU8,
     wake: Notify,
     crosses_processes: bool,
@@ -53,6 +55,7 @@ impl Doorbell {
         let bell = Self(Arc::new(Inner {
             topics: Topic::ALL.map(|_| watch::Sender::new(0)),
             deaf: AtomicBool::new(false),
+            alone: AtomicBool::new(false),
             pending: AtomicU8::new(0),
             wake: Notify::new(),
             crosses_processes: db.postgres().is_some(),
@@ -70,7 +73,7 @@ impl Doorbell {
             return;
         }
         self.ring_here(topic);
-        if self.0.crosses_processes {
+        if self.0.crosses_processes && topic != Topic::Unsealed && !self.0.alone.load(Ordering::Relaxed) {
             self.0.pending.fetch_or(topic.bit(), Ordering::AcqRel);
             self.0.wake.notify_one();
         }
@@ -85,6 +88,12 @@ impl Doorbell {
         self.0.topics[topic as usize].subscribe()
     }
 
+    /// Says whether any other server is known; where there is none, rings need not leave the process. One that starts
+    /// is heard ringing, which says the opposite.
+    pub fn set_alone(&self, alone: bool) {
+        self.0.alone.store(alone, Ordering::Relaxed);
+    }
+
     /// For tests: from now on every ring is lost.
     pub fn break_it(&self) {
         self.0.deaf.store(true, Ordering::Relaxed);
@@ -94,8 +103,10 @@ impl Doorbell {
         loop {
             self.0.wake.notified().await;
             let bits = self.0.pending.swap(0, Ordering::AcqRel);
+            // A ring need not outlive a crash, so nobody waits until it is on the disk.
+            let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
             if bits != 0
-                && let Err(error) = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("{server} {bits}")).execute(&pool).await
+                && let Err(error) = sqlx::query(sql).bind(CHANNEL).bind(format!("{server} {bits}")).execute(&pool).await
             {
                 tracing::debug!(%error, "a ring was lost");
             }
@@ -120,14 +131,19 @@ impl Doorbell {
     async fn listen_once(&self, pool: &sqlx::PgPool, server: &str) -> sqlx::Result<()> {
         let mut listener = PgListener::connect_with(pool).await?;
         listener.listen(CHANNEL).await?;
+        self.set_alone(false);
         loop {
             match listener.try_recv().await? {
                 // The connection was lost: any ring may have been missed.
-                None => Topic::ALL.into_iter().for_each(|topic| self.ring_here(topic)),
+                None => {
+                    self.set_alone(false);
+                    Topic::ALL.into_iter().for_each(|topic| self.ring_here(topic));
+                }
                 Some(note) => {
                     let Some((from, bits)) = note.payload().split_once(' ') else { continue };
                     let bits: u8 = bits.parse().unwrap_or(u8::MAX);
                     if from != server && !self.0.deaf.load(Ordering::Relaxed) {
+                        self.set_alone(false);
                         Topic::ALL.into_iter().filter(|topic| bits & topic.bit() != 0).for_each(|topic| self.ring_here(topic));
                     }
                 }

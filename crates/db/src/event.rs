@@ -1,15 +1,21 @@
 //! The log of events: appended in the transaction that made them true, then given gap-free positions.
 //!
 //! PostgreSQL's sequence numbers become visible out of order, so a reader who remembers the last number
-//! it saw could miss a slower transaction's rows. Only the sealer gives out positions, and only to
-//! committed rows; readers go by positions.
+//! it saw could miss a slower transaction's rows; readers go by positions. Whoever gives out positions
+//! holds the row `log_head` until its commit, so they become visible in their order and none is left out.
+//!
+//! A transaction that finds the row free, and nobody waiting in `unsealed`, places its events itself. It
+//! never waits for the row: what it cannot place it leaves in `unsealed`, to be placed by the sealer once
+//! committed. While anything it can see waits there it must not place anything either: an event would come
+//! before one that led to it. The sealer waits for the row, holding nothing else, so nobody waits in a circle.
 
 use serde::Serialize;
+use synod_domain::error::code;
 use synod_domain::event::{Event, NewEvent, type_matches};
-use synod_domain::{Result, Timestamp};
+use synod_domain::{Error, Result, Timestamp};
 
 use crate::filter::Select;
-use crate::{ColumnType, Query, Row, Tx, params, to_records};
+use crate::{ColumnType, Query, Recorded, Row, Tx, params, to_records};
 
 #[derive(Serialize)]
 struct Record<'a> {
@@ -22,7 +28,11 @@ struct Record<'a> {
     data: String,
 }
 
-/// Appends events to the transaction that makes them true.
+/// The most an event may say, in bytes of JSON: the audit log's files give the length of an entry two bytes.
+pub const MAX_DATA: usize = 60_000;
+
+/// Appends events to the transaction that makes them true. To be done last in it: until it ends, no other
+/// transaction on PostgreSQL can place its own. An event that says more than [`MAX_DATA`] is refused.
 pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -40,6 +50,10 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<
             data: e.data.to_string(),
         })
         .collect();
+    if let Some(long) = rows.iter().find(|row| row.data.len() > MAX_DATA) {
+        let what = format!("the record of it ({} about {}) would have {} bytes; at most {MAX_DATA} fit. Shorten the texts", long.kind, long.subject, long.data.len());
+        return Err(Error::new(code::INVALID_DOCUMENT, what));
+    }
     let records = tx.dialect().records(
         2,
         &[
@@ -58,9 +72,23 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<
     );
     let values = params![now, to_records(&rows)?];
     if !tx.dialect().has_one_writer() {
-        tx.execute(format!("WITH added AS ({insert}) INSERT INTO unsealed (seq) SELECT seq FROM added"), values).await?;
+        // The lock gives the row's newest state, so the position is right even if the statement began before the last commit.
+        // What `UPDATE` sets is told by the lock and the number of events alone: it can be worked out again for that state.
+        let sql = format!(
+            "WITH head AS (SELECT position FROM log_head WHERE NOT EXISTS (SELECT 1 FROM unsealed) FOR UPDATE SKIP LOCKED),
+                 added AS ({insert}),
+                 placed AS (
+                     INSERT INTO event_positions (position, seq)
+                     SELECT head.position + row_number() OVER (ORDER BY added.seq), added.seq FROM head CROSS JOIN added),
+                 waiting AS (INSERT INTO unsealed (seq) SELECT seq FROM added WHERE NOT EXISTS (SELECT 1 FROM head))
+             UPDATE log_head SET position = head.position + {} FROM head",
+            events.len()
+        );
+        let placed = tx.execute(sql, values).await? > 0;
+        tx.recorded(if placed { Recorded::Placed } else { Recorded::Unsealed });
         return Ok(());
     }
+    tx.recorded(Recorded::Placed);
     // Rows become visible in the order of their numbers here, so their places are known at once.
     let mut seqs: Vec<i64> = tx.query(insert, values).await?.iter().map(|row| row.int(0)).collect();
     seqs.sort_unstable();
@@ -90,19 +118,35 @@ async fn place(tx: &mut Tx, seqs: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// Gives the next committed events their positions; returns how many. Only one server at a time may
-/// do this; should two try, the position's uniqueness lets one of them fail whole.
+/// Gives events that were left without positions theirs, once committed; returns how many. When two servers do this
+/// at once, one waits for the other.
 pub async fn seal(tx: &mut Tx, limit: u32) -> Result<usize> {
     if tx.dialect().has_one_writer() {
         // Nothing ever waits there.
         return Ok(0);
     }
+    // The row first, and by a statement of its own: the next one then sees all that was placed and taken before.
+    let head = tx.first("SELECT position FROM log_head WHERE EXISTS (SELECT 1 FROM unsealed) FOR UPDATE", params![]).await?;
+    let Some(head) = head.map(|row| row.int(0)) else { return Ok(0) };
     let sql = format!(
         "WITH taken AS (DELETE FROM unsealed WHERE seq IN (SELECT seq FROM unsealed ORDER BY seq LIMIT {limit}) RETURNING seq)
-         INSERT INTO event_positions (position, seq)
-         SELECT COALESCE((SELECT max(position) FROM event_positions), 0) + row_number() OVER (ORDER BY seq), seq FROM taken"
+         INSERT INTO event_positions (position, seq) SELECT $1 + row_number() OVER (ORDER BY seq), seq FROM taken"
     );
-    Ok(usize::try_from(tx.execute(sql, params![]).await?).unwrap_or(usize::MAX))
+    let sealed = tx.execute(sql, params![head]).await?;
+    tx.execute("UPDATE log_head SET position = position + $1", params![sealed]).await?;
+    Ok(usize::try_from(sealed).unwrap_or(usize::MAX))
+}
+
+/// Places what waited in a backup taken from PostgreSQL, for a database where nobody seals.
+pub(crate) async fn place_waiting(tx: &mut Tx) -> Result<()> {
+    tx.execute(
+        "INSERT INTO event_positions (position, seq)
+         SELECT COALESCE((SELECT max(position) FROM event_positions), 0) + row_number() OVER (ORDER BY seq), seq FROM unsealed",
+        params![],
+    )
+    .await?;
+    tx.execute("DELETE FROM unsealed", params![]).await?;
+    Ok(())
 }
 
 /// What to read.

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod approval;
+pub mod audit;
 pub mod backup;
 pub mod dialect;
 pub mod doorbell;
@@ -12,15 +13,18 @@ pub mod event;
 mod filter;
 pub mod member;
 pub mod meta;
+pub mod metrics;
 mod migrate;
 pub mod node;
 pub mod object;
 pub mod run;
 pub mod session;
 pub mod task;
+pub mod trust;
 pub mod user;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 pub use dialect::{Cell, ColumnType, Dialect, Param, Row, Sql};
 use synod_domain::Result;
@@ -29,15 +33,30 @@ use synod_domain::Result;
 #[derive(Clone)]
 pub struct Db {
     pools: Arc<dialect::Pools>,
+    recorded: Arc<AtomicU8>,
+}
+
+/// What became of a transaction's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// They can be read.
+    Placed = 1,
+    /// They wait for the sealer.
+    Unsealed = 2,
 }
 
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://…` and brings the schema up to date. A schema newer than
     /// this program is refused.
     pub async fn open(url: &str) -> Result<Self> {
-        let db = Self { pools: Arc::new(dialect::Pools::open(url).await?) };
+        let db = Self { pools: Arc::new(dialect::Pools::open(url).await?), recorded: Arc::default() };
         migrate::migrate(&db).await?;
         Ok(db)
+    }
+
+    /// Whether the database of a URL is a server of its own, which may be away for a while.
+    pub fn may_be_away(url: &str) -> bool {
+        !url.starts_with("sqlite:")
     }
 
     /// Which database it is.
@@ -52,12 +71,22 @@ impl Db {
 
     /// A transaction. Dropped without [`Tx::commit`], it never happened.
     pub async fn begin(&self) -> Result<Tx> {
-        Ok(Tx { inner: self.pools.begin().await?, dialect: self.dialect() })
+        Ok(self.tx(self.pools.begin().await?))
     }
 
     /// A read-only transaction in which every statement sees the same state.
     pub async fn snapshot(&self) -> Result<Tx> {
-        Ok(Tx { inner: self.pools.begin_snapshot().await?, dialect: self.dialect() })
+        Ok(self.tx(self.pools.begin_snapshot().await?))
+    }
+
+    fn tx(&self, inner: dialect::Transaction) -> Tx {
+        Tx { inner, dialect: self.dialect(), recorded: 0, told: self.recorded.clone() }
+    }
+
+    /// What became of the events committed here since this was last asked.
+    pub fn take_recorded(&self) -> Vec<Recorded> {
+        let bits = self.recorded.swap(0, Ordering::AcqRel);
+        [Recorded::Placed, Recorded::Unsealed].into_iter().filter(|what| bits & *what as u8 != 0).collect()
     }
 
     /// Waits for what is under way and closes every connection.
@@ -122,6 +151,8 @@ impl Query for Reader {
 pub struct Tx {
     inner: dialect::Transaction,
     dialect: Dialect,
+    recorded: u8,
+    told: Arc<AtomicU8>,
 }
 
 impl Query for Tx {
@@ -142,7 +173,13 @@ impl Tx {
 
     /// Makes it all durable. Only after this returns may anybody be told.
     pub async fn commit(self) -> Result<()> {
-        self.inner.commit().await
+        self.inner.commit().await?;
+        self.told.fetch_or(self.recorded, Ordering::AcqRel);
+        Ok(())
+    }
+
+    pub(crate) fn recorded(&mut self, what: Recorded) {
+        self.recorded |= what as u8;
     }
 
     /// Undoes it all.

@@ -1,4 +1,4 @@
-//! Servers of the cluster, and leases for what only one of them may do at a time.
+//! Servers of the cluster.
 
 use synod_domain::{Result, Timestamp};
 
@@ -42,6 +42,11 @@ pub async fn alive(db: &mut impl Query, since: Timestamp) -> Result<Vec<Member>>
     Ok(db.query(sql, params![since]).await?.iter().map(member).collect())
 }
 
+/// How many servers are on the list, living or not yet forgotten.
+pub async fn count(db: &mut impl Query) -> Result<u32> {
+    Ok(db.first("SELECT count(*) FROM members", params![]).await?.map_or(0, |row| row.uint(0)))
+}
+
 /// Takes a server off the list.
 pub async fn leave(tx: &mut Tx, id: &str) -> Result<()> {
     tx.execute("DELETE FROM node_sessions WHERE server_id = $1", params![id]).await?;
@@ -52,19 +57,4 @@ pub async fn leave(tx: &mut Tx, id: &str) -> Result<()> {
 /// Forgets servers that have been silent since before a time.
 pub async fn prune(tx: &mut Tx, before: Timestamp) -> Result<u64> {
     tx.execute("DELETE FROM members WHERE heartbeat_at < $1", params![before]).await
-}
-
-/// Takes or keeps a lease; its fencing number when it is ours now. The number grows with every new holder.
-pub async fn lease(tx: &mut Tx, name: &str, holder: &str, now: Timestamp, until: Timestamp) -> Result<Option<i64>> {
-    let row = tx
-        .first(
-            "INSERT INTO leases (name, holder, fence, expires_at) VALUES ($1, $2, 1, $4)
-             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at,
-                 fence = CASE WHEN leases.holder = excluded.holder THEN leases.fence ELSE leases.fence + 1 END
-             WHERE leases.holder = excluded.holder OR leases.expires_at <= $3
-             RETURNING fence",
-            params![name, holder, now, until],
-        )
-        .await?;
-    Ok(row.map(|row| row.int(0)))
 }

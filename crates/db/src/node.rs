@@ -1,6 +1,6 @@
 //! Nodes, the tokens they join with, and which server holds their streams.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use synod_domain::node::{Candidate, all_labels};
@@ -34,10 +34,15 @@ pub struct Node {
     pub last_seen_at: Option<Timestamp>,
     /// The server that holds its stream.
     pub server: Option<String>,
+    /// How it judges agreements, by what its agent said last.
+    pub trust: serde_json::Value,
+    /// The last alarm it raised about the audit log or the trust root; empty when there is none. One that goes on
+    /// witnessing has none.
+    pub trust_alarm: String,
 }
 
 const COLUMNS: &str =
-    "n.id, n.name, n.labels, n.facts, n.version, n.age_recipient, n.certificate_serial, n.certificate_expires_at, n.joined_at, n.last_seen_at, s.server_id";
+    "n.id, n.name, n.labels, n.facts, n.version, n.age_recipient, n.certificate_serial, n.certificate_expires_at, n.joined_at, n.last_seen_at, s.server_id, n.trust, n.trust_alarm";
 const FROM: &str = "FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id WHERE n.removed_at IS NULL";
 
 fn node(row: &Row) -> Result<Node> {
@@ -53,6 +58,8 @@ fn node(row: &Row) -> Result<Node> {
         joined_at: row.time(8),
         last_seen_at: row.time_opt(9),
         server: row.text_opt(10),
+        trust: row.json(11)?,
+        trust_alarm: row.text(12),
     })
 }
 
@@ -69,6 +76,19 @@ pub async fn list_after(db: &mut impl Query, after: &str, limit: u32) -> Result<
 pub async fn recipients(db: &mut impl Query) -> Result<BTreeMap<String, String>> {
     let rows = db.query("SELECT id, age_recipient FROM nodes WHERE removed_at IS NULL", params![]).await?;
     Ok(rows.iter().map(|row| (row.text(0), row.text(1))).collect())
+}
+
+/// Names of the nodes that refuse what is not signed.
+pub async fn enforcing(db: &mut impl Query) -> Result<BTreeSet<String>> {
+    let rows = db.query("SELECT name, trust FROM nodes WHERE removed_at IS NULL AND trust <> '{}'", params![]).await?;
+    let enforces = |row: &&Row| row.json::<serde_json::Value>(1).is_ok_and(|trust| trust["mode"] == "enforce");
+    Ok(rows.iter().filter(enforces).map(|row| row.text(0)).collect())
+}
+
+/// How each node judges agreements, by what its agent said last, and whether it raised an alarm.
+pub async fn trust(db: &mut impl Query) -> Result<Vec<(serde_json::Value, bool)>> {
+    let rows = db.query("SELECT trust, trust_alarm FROM nodes WHERE removed_at IS NULL", params![]).await?;
+    rows.iter().map(|row| Ok((row.json(0)?, !row.text(1).is_empty()))).collect()
 }
 
 /// All nodes as targets are chosen from.
@@ -146,6 +166,12 @@ pub async fn removed_among(db: &mut impl Query, ids: &[String]) -> Result<Vec<St
     Ok(db.query(sql, params![to_records(&ids)?]).await?.iter().map(|row| row.text(0)).collect())
 }
 
+/// Notes what a node called out last, beside what else is known of how it judges.
+pub async fn set_alarm(tx: &mut Tx, id: &str, alarm: &str) -> Result<()> {
+    tx.execute("UPDATE nodes SET trust_alarm = $1 WHERE id = $2", params![alarm, id]).await?;
+    Ok(())
+}
+
 /// Something heard of a node.
 #[derive(Debug, Clone, Serialize)]
 pub struct Seen {
@@ -157,15 +183,19 @@ pub struct Seen {
     pub facts: Option<String>,
     /// Version of its agent, when told.
     pub version: Option<String>,
+    /// JSON of how it judges agreements, when told.
+    pub trust: Option<String>,
 }
 
 /// Records many signs of life at once.
 pub async fn seen(tx: &mut Tx, seen: &[Seen]) -> Result<()> {
     let records = tx
         .dialect()
-        .records(1, &[("id", ColumnType::Text), ("at", ColumnType::Int), ("facts", ColumnType::Text), ("version", ColumnType::Text)]);
+        .records(1, &[("id", ColumnType::Text), ("at", ColumnType::Int), ("facts", ColumnType::Text), ("version", ColumnType::Text), ("trust", ColumnType::Text)]);
     let sql = format!(
-        "UPDATE nodes SET last_seen_at = r.at, facts = COALESCE(r.facts, nodes.facts), version = COALESCE(r.version, nodes.version)
+        "UPDATE nodes SET last_seen_at = r.at, facts = COALESCE(r.facts, nodes.facts), version = COALESCE(r.version, nodes.version),
+         trust = COALESCE(r.trust, nodes.trust),
+         trust_alarm = CASE WHEN COALESCE(r.trust, nodes.trust) <> nodes.trust THEN '' ELSE nodes.trust_alarm END
          FROM {records} AS r WHERE nodes.id = r.id"
     );
     tx.execute(sql, params![to_records(seen)?]).await?;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use synod_domain::manifest::NodeEntry;
-use synod_domain::run::Phase;
-use synod_domain::{Result, Timestamp};
+use synod_domain::run::{Phase, Ratification};
+use synod_domain::{Error, Result, Timestamp};
 
 use crate::filter::Select;
 use crate::{ColumnType, Query, Row, Tx, params, to_records};
@@ -67,11 +67,15 @@ pub struct Run {
     pub idempotency_key: Option<String>,
     /// SHA-256 of the request made with that key.
     pub idempotency_hash: Option<String>,
+    /// The break-glass rule it is started by.
+    pub break_glass: Option<String>,
+    /// Where it stands after the fact, when it was started by break-glass.
+    pub ratification: Option<Ratification>,
 }
 
 const COLUMNS: &str = "id, namespace, template, revision, title, requester, author, reason, phase, digest, manifest, node_count, created_at, approve_by, \
     not_before, started_at, finished_at, message, batches, batch_ended_at, gates_opened, at_gate, cancelling, cancelled_by, wake_at, replay_of, \
-    idempotency_key, idempotency_hash";
+    idempotency_key, idempotency_hash, break_glass, ratification";
 
 fn run(row: &Row) -> Result<Run> {
     Ok(Run {
@@ -103,6 +107,8 @@ fn run(row: &Row) -> Result<Run> {
         replay_of: row.text_opt(25),
         idempotency_key: row.text_opt(26),
         idempotency_hash: row.text_opt(27),
+        break_glass: row.text_opt(28),
+        ratification: row.text_opt(29).map(|text| text.parse().map_err(Error::internal)).transpose()?,
     })
 }
 
@@ -124,8 +130,8 @@ pub async fn insert(tx: &mut Tx, r: &Run, nodes: &[RunNode]) -> Result<bool> {
     let added = tx
         .execute(
             "INSERT INTO runs (id, namespace, template, revision, title, requester, author, reason, phase, digest, manifest, node_count, created_at,
-             approve_by, not_before, wake_at, replay_of, idempotency_key, idempotency_hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING",
+             approve_by, not_before, wake_at, replay_of, idempotency_key, idempotency_hash, break_glass)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) ON CONFLICT DO NOTHING",
             params![
                 &r.id,
                 &r.namespace,
@@ -145,7 +151,8 @@ pub async fn insert(tx: &mut Tx, r: &Run, nodes: &[RunNode]) -> Result<bool> {
                 r.wake_at,
                 r.replay_of.clone(),
                 r.idempotency_key.clone(),
-                r.idempotency_hash.clone()
+                r.idempotency_hash.clone(),
+                r.break_glass.clone()
             ],
         )
         .await?;
@@ -178,6 +185,9 @@ pub async fn lock_many(tx: &mut Tx, ids: &[&str]) -> Result<Vec<Run>> {
     #[derive(Serialize)]
     struct Id<'a> {
         id: &'a str,
+    }
+    if let [id] = ids {
+        return Ok(lock(tx, id).await?.into_iter().collect());
     }
     let ids: Vec<Id<'_>> = ids.iter().map(|id| Id { id }).collect();
     let records = tx.dialect().records(1, &[("id", ColumnType::Text)]);
@@ -219,6 +229,8 @@ pub struct Filter {
     pub requester: Option<String>,
     /// Only those without a decision of this person.
     pub undecided_by: Option<String>,
+    /// Only those that await ratification.
+    pub unratified: bool,
     /// Only older than this run.
     pub before: Option<(Timestamp, String)>,
     /// At most so many.
@@ -232,6 +244,9 @@ pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Run>> {
     select.and("template =", filter.template.as_ref());
     select.and_words("phase", &filter.phases.iter().map(|phase| phase.name()).collect::<Vec<_>>());
     select.and("requester =", filter.requester.as_ref());
+    if filter.unratified {
+        select.and_text("ratification = 'unratified'");
+    }
     if let Some(person) = &filter.undecided_by {
         let person = select.bind(person);
         select.and_text(&format!("NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run_id = runs.id AND a.person = {person})"));
@@ -254,7 +269,7 @@ pub async fn due(db: &mut impl Query, now: Timestamp, limit: u32) -> Result<Vec<
 pub async fn update(tx: &mut Tx, r: &Run) -> Result<()> {
     tx.execute(
         "UPDATE runs SET phase = $2, started_at = $3, finished_at = $4, message = $5, batches = $6, batch_ended_at = $7, gates_opened = $8, at_gate = $9,
-         cancelling = $10, cancelled_by = $11, wake_at = $12 WHERE id = $1",
+         cancelling = $10, cancelled_by = $11, wake_at = $12, ratification = $13 WHERE id = $1",
         params![
             &r.id,
             r.phase.name(),
@@ -267,11 +282,24 @@ pub async fn update(tx: &mut Tx, r: &Run) -> Result<()> {
             r.at_gate,
             r.cancelling,
             r.cancelled_by.clone(),
-            r.wake_at
+            r.wake_at,
+            r.ratification.map(|state| state.name().to_owned())
         ],
     )
     .await?;
     Ok(())
+}
+
+/// How many other runs began by a break-glass rule since a time.
+pub async fn break_glass_used(db: &mut impl Query, rule: &str, since: Timestamp, except: &str) -> Result<u32> {
+    let sql = "SELECT count(*) FROM runs WHERE break_glass = $1 AND created_at >= $2 AND ratification IS NOT NULL AND id <> $3";
+    Ok(db.first(sql, params![rule, since, except]).await?.map_or(0, |row| row.uint(0)))
+}
+
+/// How many runs await ratification.
+pub async fn unratified(db: &mut impl Query) -> Result<u32> {
+    let sql = "SELECT count(*) FROM runs WHERE break_glass IS NOT NULL AND ratification = 'unratified'";
+    Ok(db.first(sql, params![]).await?.map_or(0, |row| row.uint(0)))
 }
 
 /// The nodes of a run in rollout order.

@@ -326,6 +326,42 @@ pub async fn ended(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> {
     Ok(tx.query(sql, params![to_records(tasks)?]).await?.iter().map(touched).collect())
 }
 
+/// A result as its node signed it.
+#[derive(Debug, Clone, Serialize)]
+pub struct SignedResult {
+    /// The run.
+    pub run_id: String,
+    /// Place in rollout order.
+    pub idx: u32,
+    /// The node that says so.
+    pub node_id: String,
+    /// JSON of the signed envelope.
+    pub envelope: String,
+}
+
+/// Keeps signed results of tasks that are the node's own and have ended; the first of each stands.
+pub async fn add_signed(tx: &mut Tx, results: &[SignedResult]) -> Result<()> {
+    if results.is_empty() {
+        return Ok(());
+    }
+    let records = tx
+        .dialect()
+        .records(1, &[("run_id", ColumnType::Text), ("idx", ColumnType::Int), ("node_id", ColumnType::Text), ("envelope", ColumnType::Text)]);
+    let sql = format!(
+        "INSERT INTO results (run_id, idx, envelope) SELECT r.run_id, r.idx, r.envelope FROM {records} AS r
+         JOIN tasks t ON t.run_id = r.run_id AND t.idx = r.idx AND t.node_id = r.node_id WHERE t.finished_at IS NOT NULL
+         ON CONFLICT DO NOTHING"
+    );
+    tx.execute(sql, params![to_records(results)?]).await?;
+    Ok(())
+}
+
+/// The signed results of a run, by index.
+pub async fn signed_of_run(db: &mut impl Query, run: &str) -> Result<Vec<(u32, String)>> {
+    let rows = db.query("SELECT idx, envelope FROM results WHERE run_id = $1 ORDER BY idx", params![run]).await?;
+    Ok(rows.iter().map(|row| (row.uint(0), row.text(1))).collect())
+}
+
 /// Records results that came after the server had given the tasks up: what the node says is the truth about
 /// the node, whatever was decided meanwhile. Returns those that were given up and are now known.
 pub async fn ended_late(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> {
@@ -335,6 +371,21 @@ pub async fn ended_late(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> {
                 reason = CASE WHEN r.reason = '' THEN 'the result came late' ELSE r.reason || ' (the result came late)' END, detail = r.detail
          FROM {records} AS r
          WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.detail = $2
+         {TOUCHED}"
+    );
+    Ok(tx.query(sql, params![to_records(tasks)?, GIVEN_UP]).await?.iter().map(touched).collect())
+}
+
+/// Marks tasks whose own node now tells another end than it told before, and changes nothing else. Returns those that were
+/// not marked yet. What never was the node's to end is none of these.
+pub async fn contradicted(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> {
+    let records = tx.dialect().records(1, &ENDED);
+    let sql = format!(
+        "UPDATE tasks SET detail = CASE WHEN tasks.detail = '{{}}' THEN '{{\"contradicted\":true}}' ELSE '{{\"contradicted\":true,' || substr(tasks.detail, 2) END
+         FROM {records} AS r
+         WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.assigned_at IS NOT NULL
+           AND tasks.phase NOT IN ('assigned', 'started') AND tasks.detail <> $2 AND tasks.detail NOT LIKE '{{\"contradicted\":true%'
+           AND (tasks.phase <> r.phase OR tasks.exit_code <> r.exit_code)
          {TOUCHED}"
     );
     Ok(tx.query(sql, params![to_records(tasks)?, GIVEN_UP]).await?.iter().map(touched).collect())

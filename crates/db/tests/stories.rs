@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use synod_db::task::{Ended, NewOutput, Sort, Started};
-use synod_db::{Db, Query, access, approval, backup, event, member, meta, node, object, params, run, session, task, user};
+use synod_db::{Db, Query, access, approval, backup, event, meta, node, object, params, run, session, task, user};
 use synod_domain::approval::Decision;
 use synod_domain::event::{NewEvent, types};
 use synod_domain::object::Kind;
@@ -55,10 +55,10 @@ stories! {
     a_run_goes_its_way
     only_the_own_node_reports
     late_results_are_kept
+    contradictions_are_noticed_once
     idempotency_keys_are_taken_once
     positions_have_no_gaps
     events_are_filtered
-    a_lease_has_one_holder
     a_backup_restores_everything
     a_damaged_backup_is_refused
 }
@@ -209,6 +209,8 @@ fn machine(id: &str, name: &str) -> node::Node {
         joined_at: NOW,
         last_seen_at: None,
         server: None,
+        trust: json!({}),
+        trust_alarm: String::new(),
     }
 }
 
@@ -232,7 +234,7 @@ async fn streams_belong_to_the_latest_server(place: Place) {
     node::connected(&mut tx, "b", &stream(7)).await.unwrap();
     node::disconnected(&mut tx, "a", &stream(1)).await.unwrap();
     assert_eq!(node::by_name(&mut tx, "web-1").await.unwrap().unwrap().server.as_deref(), Some("b"), "the old stream's end changes nothing");
-    let seen = node::Seen { id: "n1".into(), at: NOW.0, facts: Some("{\"cpus\":4}".into()), version: None };
+    let seen = node::Seen { id: "n1".into(), at: NOW.0, facts: Some("{\"cpus\":4}".into()), version: None, trust: None };
     node::seen(&mut tx, &[seen]).await.unwrap();
     let known = node::by_name(&mut tx, "web-1").await.unwrap().unwrap();
     assert_eq!((known.facts, known.version.as_str(), known.last_seen_at), (json!({"cpus": 4}), "1", Some(NOW)));
@@ -271,6 +273,8 @@ fn request(id: &str, key: Option<&str>) -> run::Run {
         replay_of: None,
         idempotency_key: key.map(str::to_owned),
         idempotency_hash: key.map(|_| "h".into()),
+        break_glass: None,
+        ratification: None,
     }
 }
 
@@ -393,6 +397,26 @@ async fn late_results_are_kept(place: Place) {
     tx.commit().await.unwrap();
 }
 
+async fn contradictions_are_noticed_once(place: Place) {
+    let mut tx = place.db.begin().await.unwrap();
+    run::insert(&mut tx, &request("r1", None), &nodes()).await.unwrap();
+    let row = run::lock(&mut tx, "r1").await.unwrap().unwrap();
+    task::create(&mut tx, &row, 2, NOW, NOW).await.unwrap();
+    let first = end(0, "n0", TaskPhase::Succeeded);
+    let other = end(0, "n0", TaskPhase::Failed);
+    assert!(task::contradicted(&mut tx, std::slice::from_ref(&other)).await.unwrap().is_empty(), "it has not ended");
+    task::ended(&mut tx, std::slice::from_ref(&first)).await.unwrap();
+    let before = task::get(&mut tx, "r1", 0).await.unwrap().unwrap();
+    assert!(task::contradicted(&mut tx, std::slice::from_ref(&first)).await.unwrap().is_empty(), "the same again");
+    assert!(task::contradicted(&mut tx, &[end(0, "n1", TaskPhase::Failed)]).await.unwrap().is_empty(), "another node");
+    assert_eq!(task::contradicted(&mut tx, std::slice::from_ref(&other)).await.unwrap().len(), 1);
+    assert!(task::contradicted(&mut tx, &[other]).await.unwrap().is_empty(), "only once");
+    let after = task::get(&mut tx, "r1", 0).await.unwrap().unwrap();
+    assert_eq!((after.phase, after.exit_code, after.reason, after.finished_at), (before.phase, before.exit_code, before.reason, before.finished_at));
+    assert_eq!(after.detail.output_digest, before.detail.output_digest);
+    tx.commit().await.unwrap();
+}
+
 async fn idempotency_keys_are_taken_once(place: Place) {
     let mut tx = place.db.begin().await.unwrap();
     assert!(run::insert(&mut tx, &request("r1", Some("key-1")), &nodes()).await.unwrap());
@@ -469,20 +493,6 @@ async fn events_are_filtered(place: Place) {
     }
     let newest = event::list(&mut reader, &event::Filter { newest: true, ..all }).await.unwrap();
     assert_eq!(newest[0].data, json!({"n": 11}), "events keep their order");
-}
-
-async fn a_lease_has_one_holder(place: Place) {
-    let take = async |holder: &str, now: i64| {
-        let mut tx = place.db.begin().await.unwrap();
-        let fence = member::lease(&mut tx, "l", holder, Timestamp(now), Timestamp(now + 10)).await.unwrap();
-        tx.commit().await.unwrap();
-        fence
-    };
-    assert_eq!(take("a", 0).await, Some(1));
-    assert_eq!(take("b", 5).await, None);
-    assert_eq!(take("a", 8).await, Some(1), "kept");
-    assert_eq!(take("b", 18).await, Some(2), "taken over, with a higher number");
-    assert_eq!(take("a", 19).await, None);
 }
 
 async fn fill(db: &Db) {

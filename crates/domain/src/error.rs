@@ -132,6 +132,22 @@ pub mod code {
             "Only a run with `gate: manual` between two batches can be told to proceed.";
         UNMEETABLE = "SYN-4009", Invalid, 422, "Nobody could approve this",
             "The template's rules ask for more distinct people than hold the roles or groups named. Add members or change the rules.";
+        SIGNATURE_NEEDED = "SYN-4100", Forbidden, 403, "The decision must be signed",
+            "A trust root is published and covers this run. Decide with `synod approve RUN` or `synod reject RUN`, which sign with your key.";
+        SIGNATURE_INVALID = "SYN-4101", Forbidden, 403, "The signature does not count",
+            "The answer says why. `synod trust show` lists whose keys count; sign exactly this run with one of yours.";
+        TRUST_UNCOVERED = "SYN-4102", Invalid, 422, "Nodes that enforce signatures would refuse this",
+            "No rule of the trust root is about this template on the nodes named. Have its holders add one, or choose other nodes.";
+        ROOT_REFUSED = "SYN-4103", Conflict, 409, "The trust root is not accepted",
+            "The answer says why. Versions follow one another without gaps, each signed by enough holders of the one before and of its own.";
+        TRUST_EXPIRED = "SYN-4104", Conflict, 409, "The trust root has expired",
+            "Its holders must sign and publish a new version: `synod trust rotate`.";
+        BREAK_GLASS_CLOSED = "SYN-4105", Forbidden, 403, "Break-glass is not open for this",
+            "The trust root says who may start which templates on which nodes alone, and how often. Ask for a normal run instead.";
+        NOT_UNRATIFIED = "SYN-4106", Conflict, 409, "The run awaits no ratification",
+            "Only a run that was started by break-glass and was neither ratified nor closed by an incident does.";
+        LOG_BEHIND = "SYN-4107", Unavailable, 503, "The audit log does not contain this yet",
+            "Events reach the log within moments of being recorded. Repeat after the time in Retry-After.";
         JOIN_TOKEN_INVALID = "SYN-5000", Unauthenticated, 401, "The join token is not accepted",
             "It is wrong, expired, revoked or used up. Make a new one with `synod token create-join`.";
         NODE_EXISTS = "SYN-5001", Conflict, 409, "A node of this name exists",

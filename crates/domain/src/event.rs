@@ -45,11 +45,17 @@ pub mod types {
         RUN_SUCCEEDED = "synod.run.succeeded";
         RUN_FAILED = "synod.run.failed";
         RUN_CANCELLED = "synod.run.cancelled";
+        RUN_BREAK_GLASS = "synod.run.break_glass";
+        RUN_RATIFIED = "synod.run.ratified";
+        RUN_INCIDENT = "synod.run.incident_recorded";
+        RATIFICATION_GIVEN = "synod.approval.ratification_given";
+        TRUST_ROOT_PUBLISHED = "synod.trust.root_published";
         APPROVAL_GIVEN = "synod.approval.given";
         TASK_STARTED = "synod.task.started";
         TASK_ENDED = "synod.task.ended";
         TASK_REFUSED = "synod.task.refused";
         TASK_LATE = "synod.task.late_result";
+        TASK_CONTRADICTED = "synod.task.contradicted";
         OBJECT_APPLIED = "synod.object.applied";
         OBJECT_DELETED = "synod.object.deleted";
         NODE_JOINED = "synod.node.joined";
@@ -58,6 +64,7 @@ pub mod types {
         NODE_CHANGED = "synod.node.changed";
         NODE_REMOVED = "synod.node.removed";
         NODE_RENEWED = "synod.node.certificate_renewed";
+        NODE_ALARM = "synod.node.alarm";
         USER_CREATED = "synod.user.created";
         USER_CHANGED = "synod.user.changed";
         SESSION_STARTED = "synod.session.started";

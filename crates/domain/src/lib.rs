@@ -7,6 +7,7 @@ pub mod access;
 pub mod approval;
 pub mod canonical;
 pub mod check;
+pub mod defaults;
 pub mod error;
 pub mod event;
 pub mod inputs;

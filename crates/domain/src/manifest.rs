@@ -66,6 +66,9 @@ pub struct Manifest {
     pub approve_by: Timestamp,
     /// No task starts after.
     pub expires_at: Timestamp,
+    /// The break-glass rule of the trust root it is started by, without waiting for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<String>,
     /// Makes every request a document of its own.
     pub nonce: String,
 }

@@ -76,31 +76,36 @@ pub struct Inclusion {
 }
 
 impl Inclusion {
-    /// Whether `data` is the leaf at this place of the tree with this root (RFC 9162 section 2.1.3.2).
+    /// Whether `data` is the leaf at this place of the tree with this root.
     pub fn proves(&self, data: &[u8], root: &Hash) -> bool {
-        if self.index >= self.size {
+        includes(&leaf_hash(data), self.index, self.size, &self.path, root)
+    }
+}
+
+/// Whether a path leads from a leaf's hash at its place to the root of a tree of this size (RFC 9162 section 2.1.3.2).
+pub fn includes(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: &Hash) -> bool {
+    if index >= size {
+        return false;
+    }
+    let (mut at, mut last) = (index, size - 1);
+    let mut hash = *leaf;
+    for sibling in path {
+        if last == 0 {
             return false;
         }
-        let (mut at, mut last) = (self.index, self.size - 1);
-        let mut hash = leaf_hash(data);
-        for sibling in &self.path {
-            if last == 0 {
-                return false;
+        if at % 2 == 1 || at == last {
+            hash = node_hash(sibling, &hash);
+            while at % 2 == 0 && at != 0 {
+                at /= 2;
+                last /= 2;
             }
-            if at % 2 == 1 || at == last {
-                hash = node_hash(sibling, &hash);
-                while at % 2 == 0 && at != 0 {
-                    at /= 2;
-                    last /= 2;
-                }
-            } else {
-                hash = node_hash(&hash, sibling);
-            }
-            at /= 2;
-            last /= 2;
+        } else {
+            hash = node_hash(&hash, sibling);
         }
-        last == 0 && hash == *root
+        at /= 2;
+        last /= 2;
     }
+    last == 0 && hash == *root
 }
 
 #[cfg(test)]

@@ -76,6 +76,40 @@ impl std::str::FromStr for Phase {
     }
 }
 
+/// Where a run stands that was started by break-glass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ratification {
+    /// Nobody has looked at it yet.
+    Unratified,
+    /// The normal quorum approved after the fact.
+    Ratified,
+    /// An incident was recorded instead.
+    Incident,
+}
+
+impl Ratification {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Unratified, Self::Ratified, Self::Incident];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unratified => "unratified",
+            Self::Ratified => "ratified",
+            Self::Incident => "incident",
+        }
+    }
+}
+
+impl std::str::FromStr for Ratification {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|state| state.name() == text).ok_or_else(|| format!("there is no ratification state `{text}`"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

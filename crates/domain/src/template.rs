@@ -28,7 +28,7 @@ pub struct TemplateSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Whether it may be requested.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::defaults::yes")]
     pub enabled: bool,
     /// JSON Schema (2020-12) of the inputs; `writeOnly: true` marks a secret.
     #[serde(default = "inputs::none")]
@@ -53,10 +53,6 @@ pub struct TemplateSpec {
     pub run_as: Option<String>,
     /// What is done on each node, in order.
     pub steps: Vec<Step>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn default_timeout() -> Span {
@@ -99,10 +95,10 @@ pub struct ApprovalPolicy {
     #[serde(default)]
     pub requester_may_approve: bool,
     /// Whether the approval of whoever wrote this revision of the template counts.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::defaults::yes")]
     pub author_may_approve: bool,
     /// So many rejections end the run.
-    #[serde(default = "one")]
+    #[serde(default = "crate::defaults::one")]
     pub rejections: u32,
     /// How long a request waits for approval.
     #[serde(default = "a_day")]
@@ -110,10 +106,6 @@ pub struct ApprovalPolicy {
     /// How long after that (or after its not-before time) tasks may still start.
     #[serde(default = "a_day")]
     pub runs_within: Span,
-}
-
-fn one() -> u32 {
-    1
 }
 
 fn a_day() -> Span {

@@ -17,6 +17,11 @@ impl Timestamp {
         Self(self.0.saturating_add(span.as_millis()))
     }
 
+    /// When the day it lies in began, in UTC.
+    pub fn day_begins(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(86_400_000)))
+    }
+
     /// Milliseconds from `earlier` to `self`; negative when `earlier` is later.
     pub fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)

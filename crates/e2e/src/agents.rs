@@ -90,6 +90,11 @@ impl Harness {
         (Agent::spawn(&name, |signal| agent.run(stopped(signal))), journal)
     }
 
+    /// Runs a simulated agent that was put together elsewhere.
+    pub fn simulate_as(&self, agent: SimulatedAgent, name: &str) -> Agent {
+        Agent::spawn(name, |signal| agent.run(stopped(signal)))
+    }
+
     /// A new node with a simulated agent, connected.
     pub async fn simulated(&self, name: &str, labels: &[(&str, &str)]) -> Agent {
         let agent = self.simulate(self.identity(name, labels).await);

@@ -66,6 +66,7 @@ pub fn ask(template: &str, inputs: Value) -> RunRequest {
         target: Default::default(),
         reason: "because".into(),
         not_before: None,
+        break_glass: None,
         dry_run: false,
     }
 }
@@ -82,7 +83,7 @@ pub async fn request(who: &Client, request: &RunRequest) -> Called<Run> {
 
 /// Decides on a run.
 pub async fn decide(who: &Client, run: &Run, decision: Decision) -> Called<Run> {
-    let request = ApprovalRequest { digest: run.digest.clone(), decision, comment: "seen".into() };
+    let request = ApprovalRequest { digest: run.digest.clone(), decision, comment: "seen".into(), signature: None };
     who.post(&format!("{API}/runs/{}/approvals", run.summary.id), &request).await
 }
 

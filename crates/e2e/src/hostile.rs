@@ -42,7 +42,7 @@ pub fn output(task: &str, chunk: u32, segments_json: impl Into<String>) -> Repor
 /// A report that a task has ended, with a piece of output.
 pub fn finished(task: &str, outcome_json: impl Into<String>, output: &[(u32, String)]) -> Report {
     let output = output.iter().map(|(chunk, segments_json)| Output { chunk: *chunk, segments_json: segments_json.clone() }).collect();
-    Report { task: task.to_owned(), body: Some(report::Body::Finished(Finished { outcome_json: outcome_json.into(), output })) }
+    Report { task: task.to_owned(), body: Some(report::Body::Finished(Finished { outcome_json: outcome_json.into(), output, ..Finished::default() })) }
 }
 
 /// An outcome as an agent writes it; `changes` replaces fields.
@@ -161,7 +161,7 @@ impl Hostile {
 impl Harness {
     /// What an agent says first.
     pub fn hello(&self) -> Hello {
-        Hello { version: "0.0.0".into(), facts_json: json!({"os": "hostile"}).to_string(), journalled: Vec::new(), clock_ms: self.clock.now().0 }
+        Hello { version: "0.0.0".into(), facts_json: json!({"os": "hostile"}).to_string(), journalled: Vec::new(), clock_ms: self.clock.now().0, ..Hello::default() }
     }
 
     /// A new node whose agent is the story itself, connected.

@@ -10,6 +10,7 @@ pub struct Proxy {
     /// Where it listens.
     pub address: SocketAddr,
     open: watch::Sender<bool>,
+    refusals: watch::Receiver<usize>,
 }
 
 impl Proxy {
@@ -18,10 +19,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (open, watched) = watch::channel(true);
+        let (refused, refusals) = watch::channel(0);
         tokio::spawn(async move {
             while let Ok((inbound, _)) = listener.accept().await {
                 let mut watched = watched.clone();
                 if !*watched.borrow_and_update() {
+                    refused.send_modify(|n| *n += 1);
                     continue;
                 }
                 tokio::spawn(async move {
@@ -34,12 +37,17 @@ impl Proxy {
                 });
             }
         });
-        Self { address, open }
+        Self { address, open, refusals }
     }
 
     /// Cuts every connection and refuses new ones.
     pub fn cut(&self) {
         self.open.send_replace(false);
+    }
+
+    /// Waits until so many connections were refused.
+    pub async fn refused(&self, n: usize) {
+        self.refusals.clone().wait_for(|refused| *refused >= n).await.unwrap();
     }
 
     /// Lets connections pass again.

@@ -13,6 +13,7 @@ use synod_domain::{Error, Result, Timestamp};
 use synod_protocol::http::auth::HeldRole;
 
 use crate::authz;
+use crate::signing::Published;
 
 /// A user as far as access goes.
 #[derive(Debug, Clone)]
@@ -54,6 +55,8 @@ pub struct Access {
     pub policies: PolicySet,
     /// Whether a policy may ask for the time, so that an answer holds for its moment only.
     pub asks_for_time: bool,
+    /// The newest trust root that was published.
+    pub trust: Option<Arc<Published>>,
     /// What was asked of this state before.
     pub answers: authz::Answers,
 }
@@ -76,6 +79,7 @@ impl Access {
             namespaces: BTreeMap::new(),
             policies: authz::shipped()?,
             asks_for_time: false,
+            trust: synod_db::trust::newest(db).await?.map(Published::read).transpose()?.map(Arc::new),
             answers: authz::Answers::default(),
         };
         for kind in [Kind::Group, Kind::RoleBinding, Kind::Namespace, Kind::Policy] {
@@ -90,10 +94,8 @@ impl Access {
                         access.namespaces.insert(stored.name, namespace);
                     }
                     Spec::Policy(policy) => {
-                        authz::add_policies(&mut access.policies, &stored.name, &policy.cedar)
-                            .map_err(|problems| Error::internal(format!("policy {}: {problems:?}", stored.name)))?;
-                        // An escape might spell the name differently.
-                        access.asks_for_time |= policy.cedar.contains("now") || policy.cedar.contains('\\');
+                        let added = authz::add_policies(&mut access.policies, &stored.name, &policy.cedar);
+                        access.asks_for_time |= added.map_err(|problems| Error::internal(format!("policy {}: {problems:?}", stored.name)))?;
                     }
                     Spec::Template(_) => {}
                 }

@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use synod_db::Db;
 use synod_db::doorbell::{Doorbell, Topic};
 use synod_db::member::Member;
+use synod_db::{Db, Recorded};
 use synod_domain::error::code;
 use synod_domain::{Error, Result, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access::{Access, AccessCache};
+use crate::audit::AuditLog;
 use crate::certificates::Authority;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,9 +21,11 @@ use crate::gateway::Gateway;
 use crate::keys::Keys;
 use crate::loops::{presence, reports};
 use crate::manifests::Manifests;
+use crate::metrics::Counters;
+use crate::ops::audit::Alarms;
 use crate::tail::{self, Tail};
 use crate::templates::Templates;
-use crate::{listener, loops};
+use crate::{listener, loops, patience};
 
 /// What every part of a server shares.
 pub struct App {
@@ -37,6 +41,10 @@ pub struct App {
     pub keys: Keys,
     /// Signs certificates.
     pub authority: Authority,
+    /// Signs the heads of the audit log.
+    pub log: AuditLog,
+    /// Which alarms of nodes were recorded lately.
+    pub alarms: Alarms,
     /// Who may do what, from memory.
     pub access: AccessCache,
     /// New events, for those who follow.
@@ -51,6 +59,8 @@ pub struct App {
     pub reports: reports::Queue,
     /// Who connects and disconnects, on its way to the database.
     pub presence: presence::Queue,
+    /// What is counted for those who watch.
+    pub counters: Counters,
     /// This server among the others.
     pub id: String,
     /// How others reach it.
@@ -60,9 +70,14 @@ pub struct App {
 }
 
 impl App {
-    /// Tells that events were recorded: to the sealer, or to the readers where there is nothing to seal.
+    /// Tells that events were recorded: to the readers, or to the sealer when they have no places yet.
     pub fn ring_events(&self) {
-        self.bell.ring(if self.db.dialect().has_one_writer() { Topic::Events } else { Topic::Unsealed });
+        for what in self.db.take_recorded() {
+            self.bell.ring(match what {
+                Recorded::Placed => Topic::Events,
+                Recorded::Unsealed => Topic::Unsealed,
+            });
+        }
     }
 
     /// This server as the others see it.
@@ -92,7 +107,7 @@ impl Running {
     /// Stops: no new work, connections closed, the others told.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
-        let drained = tokio::time::timeout(std::time::Duration::from_secs(5), async { while self.tasks.join_next().await.is_some() {} }).await;
+        let drained = tokio::time::timeout(Duration::from_secs(5), async { while self.tasks.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             self.tasks.abort_all();
         }
@@ -120,6 +135,17 @@ fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Opens what lies in the database.
+async fn open(config: &Config, now: Timestamp) -> Result<(Db, Keys, Authority, AuditLog, Access)> {
+    let db = Db::open(&config.database_url()).await?;
+    let key_file = config.master_key_file.clone().unwrap_or_else(|| config.state_dir.join("master.key"));
+    let keys = Keys::open(&key_file, &db).await?;
+    let authority = Authority::open(&db, &keys, now).await?;
+    let log = AuditLog::open(&db, &keys).await?;
+    let access = Access::read(&mut db.reader().await?).await?;
+    Ok((db, keys, authority, log, access))
+}
+
 /// Starts a server.
 pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let invalid = |what: String| Error::new(code::CONFIGURATION, what);
@@ -129,14 +155,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
         invalid(format!("cannot listen on {}: {e}{hint}", config.listen))
     })?;
     let address = socket.local_addr().map_err(Error::internal)?;
-    let db = Db::open(&config.database_url()).await?;
-    let key_file = config.master_key_file.clone().unwrap_or_else(|| config.state_dir.join("master.key"));
-    let keys = Keys::open(&key_file, &db).await?;
     let now = clock.now();
-    let authority = Authority::open(&db, &keys, now).await?;
+    // After a cut of power the database often comes back later than its servers.
+    let patience = tokio::time::Instant::now() + if Db::may_be_away(&config.database_url()) { patience::AT_START } else { Duration::ZERO };
+    let (db, keys, authority, log, access) = patience::at_start(patience, || open(&config, now)).await?;
     let url = config.public_url(address);
     let id = crate::password::short_id(now);
-    let access = AccessCache::new(Access::read(&mut db.reader().await?).await?);
     let bell = Doorbell::new(&db, &id);
     let (reports, reports_in) = reports::queue();
     let (presence, presence_in) = presence::queue();
@@ -147,18 +171,21 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
         clock,
         keys,
         authority,
-        access,
+        log,
+        alarms: Alarms::default(),
+        access: AccessCache::new(access),
         tail: Tail::default(),
         templates: Templates::default(),
         manifests: Manifests::default(),
         gateway: Gateway::default(),
         reports,
         presence,
+        counters: Counters::default(),
         id,
         url,
         started_at: now,
     });
-    crate::ops::system::announce(&app).await?;
+    patience::at_start(patience, || crate::ops::system::announce(&app)).await?;
     let tls = listener::Tls::new(&app, address)?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();

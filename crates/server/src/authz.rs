@@ -68,6 +68,10 @@ actions! {
     UserRead = "user.read", true, "see users";
     UserWrite = "user.write", true, "create and change users";
     AccessRead = "access.read", false, "ask who may do what";
+    RunBreakGlass = "run.break-glass", false, "start runs by break-glass, as far as the trust root lets them";
+    TrustRead = "trust.read", true, "see the trust root";
+    TrustWrite = "trust.write", true, "publish trust roots that enough holders signed";
+    AuditRead = "audit.read", true, "read the audit log whole";
     BackupRead = "backup.read", true, "take a backup";
     ServerRead = "server.read", true, "see the servers";
 }
@@ -84,31 +88,32 @@ const SHIPPED: &str = r#"
 @id("role-viewer")
 permit (principal, action in [
     Action::"namespace.read", Action::"template.read", Action::"run.read", Action::"event.read", Action::"node.read",
-    Action::"rolebinding.read", Action::"group.read", Action::"access.read", Action::"server.read"
+    Action::"rolebinding.read", Action::"group.read", Action::"access.read", Action::"server.read", Action::"trust.read"
 ], resource) when { context.roles.contains("viewer") };
 
 @id("role-approver")
-permit (principal, action == Action::"run.approve", resource) when { context.roles.contains("approver") };
+permit (principal, action in [Action::"run.approve", Action::"run.break-glass"], resource) when { context.roles.contains("approver") };
 
 @id("role-requester")
-permit (principal, action in [Action::"run.request", Action::"run.cancel", Action::"run.proceed"], resource)
+permit (principal, action in [Action::"run.request", Action::"run.cancel", Action::"run.proceed", Action::"run.break-glass"], resource)
 when { context.roles.contains("requester") };
 
 @id("role-administrator")
 permit (principal, action in [
     Action::"namespace.write", Action::"template.write", Action::"template.delete", Action::"node.write",
-    Action::"join-token.read", Action::"join-token.write", Action::"user.read", Action::"policy.read", Action::"event.read-all"
+    Action::"join-token.read", Action::"join-token.write", Action::"user.read", Action::"policy.read", Action::"event.read-all",
+    Action::"audit.read"
 ], resource) when { context.roles.contains("administrator") };
 
 @id("role-owner")
 permit (principal, action in [
     Action::"namespace.write", Action::"namespace.delete", Action::"template.delete", Action::"rolebinding.write", Action::"group.write",
     Action::"policy.read", Action::"policy.write", Action::"user.read", Action::"user.write", Action::"join-token.read",
-    Action::"event.read-all", Action::"backup.read"
+    Action::"event.read-all", Action::"backup.read", Action::"trust.write", Action::"audit.read"
 ], resource) when { context.roles.contains("owner") };
 
 @id("service-accounts-never-approve")
-forbid (principal, action == Action::"run.approve", resource) when { principal.serviceAccount };
+forbid (principal, action in [Action::"run.approve", Action::"run.break-glass"], resource) when { principal.serviceAccount };
 "#;
 
 /// The shipped policies.
@@ -118,8 +123,9 @@ pub fn shipped() -> Result<PolicySet> {
     Ok(set)
 }
 
-/// Adds the policies of a text under names of their own; what is wrong with them comes with line and column.
-pub fn add_policies(set: &mut PolicySet, name: &str, source: &str) -> Result<(), Vec<Problem>> {
+/// Adds the policies of a text under names of their own, and tells whether one may ask for the time; what is wrong with them
+/// comes with line and column.
+pub fn add_policies(set: &mut PolicySet, name: &str, source: &str) -> Result<bool, Vec<Problem>> {
     let parsed: PolicySet = source.parse().map_err(|errors: cedar_policy::ParseErrors| {
         errors
             .iter()
@@ -140,15 +146,30 @@ pub fn add_policies(set: &mut PolicySet, name: &str, source: &str) -> Result<(),
             })
             .collect::<Vec<_>>()
     })?;
+    let mut asks = false;
     for (n, policy) in parsed.policies().enumerate() {
         check_actions(policy, source)?;
+        asks |= policy.to_json().map_or(true, |json| asks_for_time(&json));
         let id = match policy.annotation("id") {
             Some(id) => format!("{name}/{id}"),
             None => format!("{name}/{n}"),
         };
         set.add(policy.new_id(PolicyId::new(&id))).map_err(|e| vec![Problem::at("", e.to_string())])?;
     }
-    Ok(())
+    Ok(asks)
+}
+
+/// Whether a policy, in Cedar's JSON form, may look at the time: at `now` of its context, or at the context as a whole.
+fn asks_for_time(json: &serde_json::Value) -> bool {
+    let Some(map) = json.as_object() else { return json.as_array().is_some_and(|all| all.iter().any(asks_for_time)) };
+    let is_context = |value: &serde_json::Value| value["Var"] == "context";
+    map.iter().any(|(name, value)| match name.as_str() {
+        "." | "has" if is_context(&value["left"]) => value["attr"].as_str().is_none_or(|attribute| attribute == "now"),
+        "Var" => value == "context",
+        // A literal, whatever it looks like.
+        "Value" => false,
+        _ => asks_for_time(value),
+    })
 }
 
 fn place(problem: Problem, source: &str, offset: usize) -> Problem {
@@ -345,5 +366,23 @@ mod tests {
         assert_eq!(problems[0].line, Some(2), "{problems:?}");
         let problems = add_policies(&mut set, "x", "permit (principal, action == Action::\"run.aprove\", resource);").unwrap_err();
         assert!(problems[0].to_string().contains("run.approve"), "{problems:?}");
+    }
+
+    #[test]
+    fn policies_that_ask_for_the_time_are_known() {
+        let asks = |when: &str| add_policies(&mut shipped().unwrap(), "x", &format!("forbid (principal, action, resource) when {{ {when} }};")).unwrap();
+        for when in [
+            "context.now > 5",
+            "context[\"n\\u{6f}w\"] > 5",
+            "context has now",
+            "if context has now then true else false",
+            "context == {a: 1}",
+            "[context].isEmpty()",
+        ] {
+            assert!(asks(when), "{when}");
+        }
+        for when in ["context.mfa", "principal has now", "resource.name == \"now\"", "context.roles.contains(\"now\")", "context has mfa && context.mfa"] {
+            assert!(!asks(when), "{when}");
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct Issued {
     pub certificate_pem: String,
     /// Its key; empty when the key is the requester's own.
     pub key_pem: String,
+    /// The DER of its key's SubjectPublicKeyInfo.
+    pub spki: Vec<u8>,
     /// Serial number, hexadecimal.
     pub serial: String,
     /// When it ends.
@@ -91,7 +93,7 @@ impl Authority {
         let serial = params.serial_number.as_ref().map(|s| hex::encode(s.to_bytes())).unwrap_or_default();
         let expires_at = Timestamp(params.not_after.unix_timestamp() * 1000);
         let certificate = params.signed_by(key, &self.issuer).map_err(Error::internal)?;
-        Ok(Issued { certificate_pem: certificate.pem(), key_pem, serial, expires_at })
+        Ok(Issued { certificate_pem: certificate.pem(), key_pem, spki: key.subject_public_key_info(), serial, expires_at })
     }
 }
 

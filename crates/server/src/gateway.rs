@@ -1,18 +1,19 @@
 //! The agents connected to this server, and the way tasks take to them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
 use synod_db::{approval, run, task};
 use synod_domain::error::code;
 use synod_domain::{Error, Result};
-use synod_protocol::agent::{Acknowledged, Assignment, Assignments, Cancel, Goodbye, ServerMessage, server_message};
+use synod_protocol::agent::{Acknowledged, Assignment, Assignments, Cancel, Goodbye, Roots, ServerMessage, server_message};
 use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::manifests::Document;
+use crate::signing;
 
 /// So many messages may wait for a slow agent before its stream is given up; it comes back and is told again.
 const BACKLOG: usize = 1024;
@@ -34,6 +35,8 @@ pub struct Package {
     pub document: Arc<Document>,
     approvals_json: String,
     sealed_secrets: HashMap<u32, Vec<u8>>,
+    /// The version of the trust root the approvals were judged by.
+    judged_by: Option<u64>,
 }
 
 /// The agents connected here.
@@ -42,6 +45,8 @@ pub struct Gateway {
     sessions: RwLock<HashMap<String, Session>>,
     packages: Mutex<BTreeMap<String, Arc<Package>>>,
     numbers: AtomicI64,
+    /// The newest version of the trust root the agents here were told of.
+    told: AtomicU64,
 }
 
 impl Gateway {
@@ -84,6 +89,18 @@ impl Gateway {
         }
     }
 
+    /// Up to which version of the trust root the agents here were told, before this one.
+    pub fn roots_told(&self, version: u64) -> u64 {
+        self.told.fetch_max(version, Ordering::AcqRel)
+    }
+
+    /// Tells every agent here of trust roots.
+    pub fn tell_roots(&self, roots: Vec<Vec<u8>>) {
+        for node in self.nodes() {
+            self.send(&node, server_message::Body::Roots(Roots { roots: roots.clone() }));
+        }
+    }
+
     /// Ends a node's stream and says why.
     pub fn dismiss(&self, node: &str, code: &str, message: &str, retry: bool) {
         let goodbye = Goodbye { code: code.to_owned(), message: message.to_owned(), retry };
@@ -100,6 +117,12 @@ impl Gateway {
             self.write().remove(node);
         }
         !stuck
+    }
+
+    /// Sends one message down one stream; `false` when the node has begun another meanwhile.
+    pub fn send_down(&self, node: &str, number: i64, body: server_message::Body) -> bool {
+        let current = self.read().get(node).is_some_and(|session| session.number == number);
+        current && self.send(node, body)
     }
 
     /// Tells an agent that results are durable.
@@ -160,7 +183,8 @@ impl Gateway {
 
     /// A run as it is delivered, from memory or read.
     pub async fn package(&self, app: &App, id: &str) -> Result<Arc<Package>> {
-        if let Some(known) = self.packages.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+        let judged_by = app.access.latest().trust.as_ref().map(|published| published.root.version());
+        if let Some(known) = self.packages.lock().unwrap_or_else(PoisonError::into_inner).get(id).filter(|known| known.judged_by == judged_by) {
             return Ok(known.clone());
         }
         let mut reader = app.db.reader().await?;
@@ -171,12 +195,19 @@ impl Gateway {
         if document.tree().is_none() {
             document.set_nodes(&run::nodes(&mut reader, id).await?)?;
         }
-        let approvals = approval::delivered(&mut reader, id).await?;
+        let mut approvals = approval::delivered(&mut reader, id).await?;
+        let access = app.access.current(&mut reader).await?;
+        if let Some(cover) = signing::cover(&document, &access, &mut reader).await? {
+            // One decision that counts no more would make nodes refuse all of them.
+            let counted = cover.counted(&document.manifest, &document.digest, &approvals, app.clock.now());
+            approvals.retain(|given| counted.contains(&given.person));
+        }
         let sealed = if document.manifest.secrets.is_empty() { Vec::new() } else { run::sealed_secrets(&mut reader, id).await? };
         let decode = |(idx, text): (u32, String)| Ok((idx, base64::engine::general_purpose::STANDARD.decode(text).map_err(Error::internal)?));
         let package = Arc::new(Package {
             document,
             approvals_json: serde_json::to_string(&approvals).map_err(Error::internal)?,
+            judged_by: access.trust.as_ref().map(|published| published.root.version()),
             sealed_secrets: sealed.into_iter().map(decode).collect::<Result<_>>()?,
         });
         let mut packages = self.packages.lock().unwrap_or_else(PoisonError::into_inner);

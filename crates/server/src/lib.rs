@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod app;
+pub mod audit;
 pub mod authz;
 pub mod certificates;
 pub mod clock;
@@ -18,8 +19,11 @@ pub mod keys;
 mod listener;
 mod loops;
 pub mod manifests;
+pub mod metrics;
 pub mod ops;
 pub mod password;
+mod patience;
+pub mod signing;
 pub mod tail;
 pub mod templates;
 pub mod untrusted;

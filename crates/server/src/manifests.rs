@@ -9,6 +9,8 @@ use synod_domain::manifest::{Manifest, NodeEntry, node_tree};
 use synod_domain::merkle::Tree;
 use synod_domain::{Error, Result};
 
+use crate::signing::Cover;
+
 /// About so much memory is spent, in bytes.
 const MEMORY: usize = 32 << 20;
 /// What a node costs in a tree over all of them.
@@ -23,6 +25,7 @@ pub struct Document {
     /// Its digest.
     pub digest: String,
     tree: OnceLock<Tree>,
+    cover: Mutex<Option<(u64, Option<Arc<Cover>>)>>,
 }
 
 impl Document {
@@ -37,6 +40,17 @@ impl Document {
             let _ = self.tree.set(node_tree(nodes)?);
         }
         self.tree.get().ok_or_else(|| Error::internal("a tree that was set is not there"))
+    }
+
+    /// What a version of the trust root asks of it, when that was looked up.
+    pub fn cover(&self, version: u64) -> Option<Option<Arc<Cover>>> {
+        let known = self.cover.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().filter(|(of, _)| *of == version).map(|(_, cover)| cover.clone())
+    }
+
+    /// Keeps what a version of the trust root asks of it.
+    pub fn set_cover(&self, version: u64, cover: Option<Arc<Cover>>) {
+        *self.cover.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, cover));
     }
 
     fn weight(&self) -> usize {
@@ -72,7 +86,7 @@ impl Manifests {
         }
         let bytes = Bytes::from(run.manifest.clone());
         let manifest = serde_json::from_slice(&bytes).map_err(Error::internal)?;
-        let document = Arc::new(Document { manifest, bytes, digest: run.digest.clone(), tree: OnceLock::new() });
+        let document = Arc::new(Document { manifest, bytes, digest: run.digest.clone(), tree: OnceLock::new(), cover: Mutex::default() });
         let mut kept = self.lock();
         kept.weight += document.weight();
         if let Some(before) = kept.by_run.insert(run.id.clone(), document.clone()) {

@@ -37,6 +37,22 @@ pub fn bounded(text: &str, most: usize) -> String {
     text.chars().take(most).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
 }
 
+/// A text without NUL and of so many bytes at most once it is written as JSON.
+pub fn bounded_json(text: &str, most: usize) -> String {
+    let mut left = most;
+    let fits = |c: &char| {
+        let bytes = match c {
+            '"' | '\\' | '\n' | '\r' | '\t' => 2,
+            c if *c < ' ' => 6,
+            c => c.len_utf8(),
+        };
+        let fits = bytes <= left;
+        left = left.saturating_sub(bytes);
+        fits
+    };
+    text.chars().map(|c| if c == '\0' { '\u{fffd}' } else { c }).take_while(fits).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +63,7 @@ mod tests {
         let clean: serde_json::Value = serde_json::from_str(&without_nul(&value).unwrap()).unwrap();
         assert_eq!(clean, serde_json::json!({"a\u{fffd}": ["b\u{fffd}c", r"d\u0000e", 7]}));
         assert_eq!(bounded("ab\u{0}cd", 4), "ab\u{fffd}c");
+        assert_eq!(bounded_json("a\n\u{1}b\u{0}c", 13), "a\n\u{1}b\u{fffd}");
+        assert_eq!(serde_json::to_string(&bounded_json("\"\u{1}é\\".repeat(99).as_str(), 100)).unwrap().len(), 102);
     }
 }

@@ -296,7 +296,7 @@ pub fn verify_one(root: &Root, envelope: &Envelope) -> Result<Verified, Refused>
 
 /// Which sort of statement counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sort {
+pub(crate) enum Sort {
     Ordinary,
     Ratification,
     BreakGlass,
@@ -385,7 +385,7 @@ pub fn judge_break_glass(
     Ok(verified)
 }
 
-fn check_manifest(root: &Root, manifest: &Manifest, digest: &str, now: Timestamp) -> Result<(), Refused> {
+pub(crate) fn check_manifest(root: &Root, manifest: &Manifest, digest: &str, now: Timestamp) -> Result<(), Refused> {
     let wrong = |why: String| Err(Refused::Manifest(why));
     let (_, wanted) = manifest.seal().map_err(|e| Refused::Manifest(e.message().to_owned()))?;
     if digest != wanted {
@@ -403,7 +403,7 @@ fn check_manifest(root: &Root, manifest: &Manifest, digest: &str, now: Timestamp
     root.live(now).map_err(|_| Refused::RootExpired(root.doc().expires_at))
 }
 
-fn check_statement(manifest: &Manifest, digest: &str, verified: &Verified, now: Timestamp, sort: Sort) -> Result<(), Refused> {
+pub(crate) fn check_statement(manifest: &Manifest, digest: &str, verified: &Verified, now: Timestamp, sort: Sort) -> Result<(), Refused> {
     let (person, statement, at) = (verified.person.clone(), &verified.statement, verified.at);
     if statement.run != manifest.run {
         return Err(Refused::WrongRun { person, found: statement.run.escape_debug().to_string(), wanted: manifest.run.clone() });
@@ -454,8 +454,7 @@ fn agree(root: &Root, manifest: &Manifest, digest: &str, envelopes: &[Envelope],
         }
         decisions.push(verified);
     }
-    let people: BTreeMap<&str, Standing> =
-        decisions.iter().filter_map(|d| root.principal(&d.person)).map(|p: &Principal| (p.name.as_str(), root.standing(p))).collect();
+    let people = standings(root, &decisions);
     let mut met = Vec::new();
     let mut unmet = Vec::new();
     for (rules, policy) in policies {
@@ -473,9 +472,14 @@ fn agree(root: &Root, manifest: &Manifest, digest: &str, envelopes: &[Envelope],
     if unmet.is_empty() { Ok(Agreement { decisions, met, root_version: root.version() }) } else { Err(Refused::Unmet(unmet)) }
 }
 
+/// What each person who decided may fill, by the root alone.
+pub(crate) fn standings<'a>(root: &Root, decisions: impl IntoIterator<Item = &'a Verified>) -> BTreeMap<String, Standing> {
+    decisions.into_iter().filter_map(|d| root.principal(&d.person)).map(|p: &Principal| (p.name.clone(), root.standing(p))).collect()
+}
+
 /// A decision as the domain counts it. Approvals of the excluded were refused before; a rejection counts whoever it is
 /// by, as long as a rule asks for such a person.
-fn vote(policy: &ApprovalPolicy, decided: &Verified, people: &BTreeMap<&str, Standing>) -> Vote {
+pub(crate) fn vote(policy: &ApprovalPolicy, decided: &Verified, people: &BTreeMap<String, Standing>) -> Vote {
     let open = ApprovalPolicy { requester_may_approve: true, author_may_approve: true, ..policy.clone() };
     let rules: BTreeSet<usize> = people.get(decided.person.as_str()).and_then(|standing| approval::rules_for(&open, "", "", standing).ok()).unwrap_or_default();
     Vote { person: decided.person.clone(), decision: decided.decision, rules }

@@ -24,7 +24,7 @@ pub const VERSION: u32 = 1;
 pub const MAX_BUNDLE: usize = 64 << 20;
 
 /// A run with all its evidence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bundle {
     /// Always 1.
@@ -37,6 +37,9 @@ pub struct Bundle {
     pub digest: String,
     /// Signed decisions.
     pub approvals: Vec<Envelope>,
+    /// Signed approvals after the fact, of a run that was started by break-glass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ratifications: Vec<Envelope>,
     /// Trust roots from the pinned one on, without gaps.
     pub roots: Vec<Envelope>,
     /// The nodes, each with its path to the manifest's root of nodes.
@@ -50,8 +53,9 @@ pub struct Bundle {
 }
 
 /// A node of the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = BundledNode)]
 pub struct Node {
     /// Its place, from 0.
     pub index: u32,
@@ -64,7 +68,7 @@ pub struct Node {
 }
 
 /// A result and the key it was signed with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeResult {
     /// The signed result.
@@ -74,10 +78,11 @@ pub struct NodeResult {
 }
 
 /// An event and its place in the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoggedEvent {
     /// The event as it was logged.
+    #[schema(value_type = Object)]
     pub event: Value,
     /// Its leaf, from 0.
     pub index: u64,
@@ -154,7 +159,10 @@ pub fn verify_bundle(bundle: &Bundle, pinned: &str, log: &VerifierKey, now: Time
     let (Ok(manifest), Ok(chain)) = (manifest, chain) else { return report };
     nodes(bundle, &manifest, &mut report);
     let began = results(bundle, &manifest, &keys, now, &mut report);
-    approvals(bundle, &manifest, &chain, began, now, &mut report);
+    match &manifest.break_glass {
+        None => approvals(bundle, &manifest, &chain, began, now, &mut report),
+        Some(rule) => break_glass(bundle, &manifest, rule, &chain, began, now, &mut report),
+    }
     report
 }
 
@@ -291,6 +299,33 @@ fn approvals(bundle: &Bundle, manifest: &Manifest, chain: &Chain, began: Option<
         let what = if rules.is_empty() { "agreement".to_owned() } else { format!("agreement by {}", rules.join(", ")) };
         report.say(what, outcome);
     }
+}
+
+/// Judges a start by one person, and what became of it after the fact.
+fn break_glass(bundle: &Bundle, manifest: &Manifest, rule: &str, chain: &Chain, began: Option<Timestamp>, now: Timestamp, report: &mut Report) {
+    let at = began.or(bundle.approvals.iter().filter_map(decided_at).max()).unwrap_or(now).min(now);
+    let outcome = (|| {
+        let root = chain.in_force(Timestamp(at.0.saturating_add(MAX_SKEW_MS))).ok_or_else(|| format!("no root of the bundle was made by {at}"))?;
+        let [envelope] = &bundle.approvals[..] else { return Err(format!("{} decisions; such a start has exactly one", bundle.approvals.len())) };
+        let mut by = Err("no node is shown, so no rule can be looked up".to_owned());
+        for node in &bundle.nodes {
+            // How often the rule was used that day is for the nodes to count; here it is seen that it was open at all.
+            let verified = approval::judge_break_glass(root, manifest, &bundle.digest, rule, envelope, &node.name, 0, at).map_err(|e| e.to_string())?;
+            by = Ok(format!("{} alone, by break-glass rule {rule} of version {} of the root", verified.person, root.version()));
+        }
+        by
+    })();
+    report.say("agreement", outcome);
+    let closed = bundle.events.iter().any(|logged| logged.event["type"] == types::RUN_INCIDENT);
+    let ratified = bundle.nodes.iter().try_fold(None, |_, node| {
+        approval::judge_ratification(chain.newest(), manifest, &bundle.digest, &bundle.ratifications, &node.name, now).map(Some)
+    });
+    report.say("after the fact", match ratified {
+        Ok(Some(agreement)) => Ok(format!("ratified by {}", agreement.decisions.iter().map(|d| d.person.as_str()).collect::<Vec<_>>().join(", "))),
+        _ if closed => Ok("an incident was recorded instead of a ratification".into()),
+        Ok(None) => Err("no node is shown".into()),
+        Err(why) => Err(format!("not ratified, and no incident was recorded: {why}")),
+    });
 }
 
 fn decided_at(envelope: &Envelope) -> Option<Timestamp> {

@@ -14,6 +14,7 @@ pub mod names;
 pub mod result;
 pub mod root;
 pub mod sshsig;
+mod standing;
 pub mod strict;
 pub mod webauthn;
 
@@ -21,6 +22,7 @@ pub use approval::{Agreement, Refused, Statement, Verified, judge, judge_break_g
 pub use envelope::Envelope;
 pub use key::{Key, KeyId, KeySpec};
 pub use root::{Chain, Root, RootDoc, RootError};
+pub use standing::{RuleStanding, Standing, stand, stand_ratification};
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -407,6 +407,7 @@ pub fn bundle() -> (Bundle, String, VerifierKey, Timestamp) {
     let logged =
         |(n, e): (usize, &Value)| LoggedEvent { event: e.clone(), index: n as u64, proof: texts(&prove_inclusion(n as u64, size, &tiles).expect("a leaf")) };
     let bundle = Bundle {
+        ratifications: Vec::new(),
         version: bundle::VERSION,
         run: manifest.run.clone(),
         manifest: strict::to_base64(&bytes),

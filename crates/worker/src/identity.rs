@@ -17,6 +17,7 @@ use synod_protocol::tls::{self, Trust};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::signing::NodeKey;
 
 const KEY: &str = "key.pem";
 const CERTIFICATE: &str = "cert.pem";
@@ -234,6 +235,11 @@ impl Identity {
         // rustls compares the certificate's key with ours.
         self.tls_with(pem)?;
         validity(pem).map(|_| ())
+    }
+
+    /// The key that signs results.
+    pub(crate) fn node_key(&self) -> Result<NodeKey> {
+        NodeKey::new(&self.key_pem, self.node.clone())
     }
 
     fn age_identity(&self) -> Result<age::x25519::Identity> {

@@ -32,6 +32,9 @@ pub struct Ended {
     /// Its output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<OutputChunk>,
+    /// The result signed with the node's key: JSON of a DSSE envelope. Kept, so that it is the same whenever it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<String>,
 }
 
 /// What the journal knows of a task.
@@ -79,7 +82,7 @@ impl Journal {
         let lost = state.running();
         for task in &lost {
             let outcome = Outcome::without_steps(Phase::Lost, CRASHED, now);
-            state.apply(Record::Ended(Arc::new(Ended { task: task.clone(), outcome, output: Vec::new() })));
+            state.apply(Record::Ended(Arc::new(Ended { task: task.clone(), outcome, output: Vec::new(), signed: None })));
         }
         if !lost.is_empty() {
             tracing::warn!(tasks = ?lost, "these tasks were running when the agent last stopped; they are reported as lost");
@@ -125,32 +128,64 @@ impl Journal {
     /// Records how a task ended, durably. When the disk refuses, the result is kept in memory only.
     pub async fn end(&self, ended: Ended) -> Arc<Ended> {
         let ended = Arc::new(ended);
-        self.record(vec![Record::Ended(ended.clone())], ended).await
+        let wait = self.queue(&mut self.0.lock(), vec![Record::Ended(ended.clone())]);
+        durable(wait, ended).await
     }
 
     /// Records the end of a task that never began, such as a refusal, so that it will not run later.
     /// From the call on the task counts as ended; what is awaited is only that this is durable.
     pub fn settle(&self, expires_at: Timestamp, ended: Ended) -> impl Future<Output = Arc<Ended>> + Send + use<> {
-        let ended = Arc::new(ended);
-        let begun = Record::Begun { task: ended.task.clone(), digest: String::new(), expires_at };
-        self.record(vec![begun, Record::Ended(ended.clone())], ended)
+        self.settle_in(&mut self.0.lock(), "", expires_at, Arc::new(ended))
     }
 
-    fn record(&self, records: Vec<Record>, ended: Arc<Ended>) -> impl Future<Output = Arc<Ended>> + Send + use<> {
-        let wait = {
-            let mut state = self.0.lock();
-            let wait = self.0.append(&records.iter().collect::<Vec<_>>(), true);
-            for record in records {
-                state.apply(record);
-            }
-            wait
-        };
-        async move {
-            if let Err(error) = wait.done().await {
-                tracing::error!(task = %ended.task, %error, "the result of a task could not be written down and is kept in memory only");
-            }
-            ended
+    /// The same for a task whose manifest is known; `until` is when that expires, `expires_at` how long it is remembered. The
+    /// result is signed only when the manifest was certainly never begun, under whatever name, and never will be after: else
+    /// a server could have one result of it in exchange for another.
+    pub fn settle_signed(
+        &self,
+        digest: &str,
+        until: Timestamp,
+        expires_at: Timestamp,
+        mut ended: Ended,
+        sign: &dyn Fn(&Ended) -> Option<String>,
+    ) -> impl Future<Output = Arc<Ended>> + Send + use<> {
+        let mut state = self.0.lock();
+        if until > expires_at || !state.may_run(digest, until) {
+            return self.settle_in(&mut state, "", expires_at, Arc::new(ended));
         }
+        ended.signed = sign(&ended);
+        self.settle_in(&mut state, digest, expires_at, Arc::new(ended))
+    }
+
+    fn settle_in(&self, state: &mut State, digest: &str, expires_at: Timestamp, ended: Arc<Ended>) -> impl Future<Output = Arc<Ended>> + Send + use<> {
+        let begun = Record::Begun { task: ended.task.clone(), digest: digest.to_owned(), expires_at };
+        let wait = self.queue(state, vec![begun, Record::Ended(ended.clone())]);
+        durable(wait, ended)
+    }
+
+    /// Signs the results of tasks that were begun here and are not signed: those a crash ended, and those of an older program.
+    /// Says whether there were any; what is signed is durable after [`Journal::flush`].
+    pub fn sign_pending(&self, sign: impl Fn(&str, &Ended) -> Option<String>) -> bool {
+        let mut state = self.0.lock();
+        let signed = |(digest, ended): (String, Arc<Ended>)| {
+            let signed = Some(sign(&digest, &ended)?);
+            Some(Record::Ended(Arc::new(Ended { signed, ..Ended::clone(&ended) })))
+        };
+        let records: Vec<Record> = state.unsigned().into_iter().filter_map(signed).collect();
+        let any = !records.is_empty();
+        if any {
+            drop(self.queue(&mut state, records));
+        }
+        any
+    }
+
+    /// Queues records and applies them.
+    fn queue(&self, state: &mut State, records: Vec<Record>) -> Append {
+        let wait = self.0.append(&records.iter().collect::<Vec<_>>(), true);
+        for record in records {
+            state.apply(record);
+        }
+        wait
     }
 
     /// The server has these results.
@@ -183,6 +218,13 @@ impl Journal {
         let wait = self.0.append(&[], true);
         wait.done().await
     }
+}
+
+async fn durable(wait: Append, ended: Arc<Ended>) -> Arc<Ended> {
+    if let Err(error) = wait.done().await {
+        tracing::error!(task = %ended.task, %error, "the result of a task could not be written down and is kept in memory only");
+    }
+    ended
 }
 
 impl Inner {

@@ -14,8 +14,10 @@ pub mod journal;
 mod outbox;
 pub mod output;
 pub mod session;
+mod signing;
 pub mod simulated;
 mod tasks;
+pub mod trust;
 
 pub use clock::Clock;
 pub use error::{Error, Result};
@@ -25,3 +27,4 @@ pub use journal::Journal;
 pub use output::OutputSink;
 pub use session::{Session, SessionOptions};
 pub use simulated::SimulatedAgent;
+pub use trust::{TrustMode, TrustOptions};

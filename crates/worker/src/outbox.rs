@@ -107,13 +107,14 @@ fn encode(item: &Item) -> (Report, usize) {
         Item::Finished(ended) => {
             let outcome_json = serde_json::to_string(&ended.outcome).unwrap_or_default();
             let mut output: Vec<Output> = ended.output.iter().map(encode_chunk).collect();
-            let mut size: usize = outcome_json.len() + output.iter().map(|o| o.segments_json.len() + 32).sum::<usize>();
+            let signed_result = ended.signed.as_ref().map(|signed| signed.clone().into_bytes()).unwrap_or_default();
+            let mut size: usize = outcome_json.len() + signed_result.len() + output.iter().map(|o| o.segments_json.len() + 32).sum::<usize>();
             if size > MAX_MESSAGE_BYTES - 64 * 1024 {
                 tracing::warn!(task = %ended.task, "the output of a task does not fit into a message and is left out");
                 output.clear();
-                size = outcome_json.len();
+                size = outcome_json.len() + signed_result.len();
             }
-            (&ended.task, report::Body::Finished(Finished { outcome_json, output }), size)
+            (&ended.task, report::Body::Finished(Finished { outcome_json, output, signed_result }), size)
         }
     };
     (Report { task: task.clone(), body: Some(body) }, size + task.len() + 32)

@@ -24,6 +24,7 @@ use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::output;
 use crate::tasks::Tasks;
+use crate::trust::{Guard, TrustOptions};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -49,6 +50,8 @@ pub struct SessionOptions {
     pub facts_interval: Duration,
     /// The clock.
     pub clock: Clock,
+    /// How agreements are judged.
+    pub trust: TrustOptions,
 }
 
 impl Default for SessionOptions {
@@ -60,6 +63,7 @@ impl Default for SessionOptions {
             max_output_bytes: output::DEFAULT_LIMIT,
             facts_interval: Duration::from_secs(300),
             clock: Clock::system(),
+            trust: TrustOptions::default(),
         }
     }
 }
@@ -72,6 +76,9 @@ pub struct Session<E> {
     identity: Arc<Mutex<Identity>>,
     options: SessionOptions,
     facts: String,
+    guard: Arc<Guard>,
+    /// Why this session cannot be run.
+    broken: Option<Error>,
 }
 
 /// How a stream came to its end.
@@ -85,14 +92,26 @@ enum End {
 impl<E: Executor> Session<E> {
     /// A session of a node. Nothing happens before [`Session::run`].
     pub fn new(identity: Identity, journal: Journal, executor: E, options: SessionOptions) -> Self {
-        let (executor, identity) = (Arc::new(executor), Arc::new(Mutex::new(identity)));
-        let tasks = Arc::new(Tasks::new(executor.clone(), journal.clone(), identity.clone(), options.clone()));
-        Self { tasks, executor, journal, identity, options, facts: String::new() }
+        let (guard, key, broken) = match Guard::open(&options.trust).and_then(|guard| Ok((guard, identity.node_key()?))) {
+            Ok((guard, key)) => (guard, Some(key), None),
+            Err(error) => (Guard::default(), None, Some(error)),
+        };
+        let (executor, identity, guard) = (Arc::new(executor), Arc::new(Mutex::new(identity)), Arc::new(guard));
+        let tasks = Arc::new(Tasks::new(executor.clone(), journal.clone(), identity.clone(), guard.clone(), key, options.clone()));
+        Self { tasks, executor, journal, identity, options, facts: String::new(), guard, broken }
     }
 
-    /// Keeps a stream to a server until `shutdown`; then ends what runs, reports it and returns. Fails
-    /// when a server says that trying again is of no use.
+    /// Keeps a stream to a server until `shutdown`; then ends what runs, reports it and returns. Fails at once when what is
+    /// remembered for judging agreements does not fit the settings, and later when a server says that trying again is of no use.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
+        if self.tasks.sign_pending()
+            && let Err(error) = self.journal.flush().await
+        {
+            tracing::warn!(%error, "signed results could not be written down");
+        }
         let (tasks, journal) = (self.tasks.clone(), self.journal.clone());
         let mut stream = pin!(self.stay_connected());
         let result = tokio::select! {
@@ -184,8 +203,12 @@ impl<E: Executor> Session<E> {
             Err(_) => return End::Lost(format!("{address} does not answer")),
         };
         *failures = 0;
+        let version = self.guard.version();
         self.welcome(&welcome, address);
         self.tasks.outbox.open(self.tasks.resend());
+        if self.guard.version() != version {
+            self.beat(&up, String::new());
+        }
         match self.converse(up, down, &welcome).await {
             End::Lost(why) => End::Lost(format!("{address}: {why}")),
             end => end,
@@ -208,6 +231,10 @@ impl<E: Executor> Session<E> {
             facts_json: self.facts.clone(),
             journalled: self.journal.journalled(),
             clock_ms: self.options.clock.now().0,
+            trust: self.guard.mode().name().to_owned(),
+            trust_root: self.guard.pin().to_owned(),
+            trust_version: self.guard.version(),
+            witnessed: self.guard.witnessed(),
         };
         let (up, queued) = mpsc::channel(4);
         let lost = |why: &dyn std::fmt::Display| End::Lost(format!("{address}: {why}"));
@@ -237,6 +264,7 @@ impl<E: Executor> Session<E> {
             Err(error) => tracing::warn!(%error, "the list of servers could not be stored"),
         }
         tracing::info!(server = %welcome.server_id, %address, "connected");
+        self.guard.welcome(welcome);
     }
 
     async fn converse(&mut self, up: mpsc::Sender<AgentMessage>, mut down: Streaming<ServerMessage>, welcome: &Welcome) -> End {
@@ -247,13 +275,16 @@ impl<E: Executor> Session<E> {
         let mut renewal_asked = self.renew(&up);
         loop {
             let next = async {
-                self.tasks.outbox.ready().await;
+                tokio::select! {
+                    () = self.tasks.outbox.ready() => {}
+                    () = self.guard.alarms.ready() => {}
+                }
                 up.reserve().await
             };
             tokio::select! {
                 received = down.message() => match received {
                     Ok(Some(message)) => {
-                        if let Some(end) = self.receive(message) {
+                        if let Some(end) = self.receive(message, &up) {
                             return end;
                         }
                     }
@@ -262,7 +293,9 @@ impl<E: Executor> Session<E> {
                 },
                 permit = next => match permit {
                     Ok(permit) => {
-                        if let Some(reports) = self.tasks.outbox.take() {
+                        if let Some(alarm) = self.guard.alarms.take() {
+                            permit.send(message(Up::Alarm(alarm)));
+                        } else if let Some(reports) = self.tasks.outbox.take() {
                             permit.send(message(Up::Reports(reports)));
                         }
                     }
@@ -278,15 +311,20 @@ impl<E: Executor> Session<E> {
                             facts_json = facts;
                         }
                     }
-                    // When the queue is full, what is in it shows as well that this node lives.
-                    let _ = up.try_send(message(Up::Heartbeat(Heartbeat { clock_ms: self.options.clock.now().0, facts_json })));
+                    self.beat(&up, facts_json);
                     renewal_asked = renewal_asked || self.renew(&up);
                 }
             }
         }
     }
 
-    fn receive(&self, message: ServerMessage) -> Option<End> {
+    fn beat(&self, up: &mpsc::Sender<AgentMessage>, facts_json: String) {
+        let (clock_ms, witnessed, trust_version) = (self.options.clock.now().0, self.guard.witnessed(), self.guard.version());
+        // When the queue is full, what is in it shows as well that this node lives.
+        let _ = up.try_send(message(Up::Heartbeat(Heartbeat { clock_ms, facts_json, witnessed, trust_version })));
+    }
+
+    fn receive(&self, message: ServerMessage, up: &mpsc::Sender<AgentMessage>) -> Option<End> {
         match message.body? {
             Down::Assignments(list) => list.assignments.into_iter().for_each(|assignment| self.tasks.assign(assignment)),
             Down::Acknowledged(acknowledged) => self.journal.ack(&acknowledged.tasks),
@@ -297,6 +335,13 @@ impl<E: Executor> Session<E> {
             },
             Down::Goodbye(goodbye) if goodbye.retry => return Some(End::Lost(goodbye.message)),
             Down::Goodbye(goodbye) => return Some(End::Dismissed { code: goodbye.code, message: goodbye.message }),
+            Down::Roots(roots) => {
+                // The server learns at once who has followed.
+                if self.guard.roots(&roots.roots) {
+                    self.beat(up, String::new());
+                }
+            }
+            Down::Checkpoint(checkpoint) => self.guard.checkpoint(&checkpoint),
             Down::Welcome(_) => {}
         }
         None

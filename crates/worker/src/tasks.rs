@@ -9,7 +9,7 @@ use synod_domain::manifest::{Manifest, SealedSecret, secret_commitment};
 use synod_domain::merkle::{Hash, Inclusion};
 use synod_domain::task::{Outcome, Phase};
 use synod_domain::verify::{DeliveredApproval, Package, Refusal, verify};
-use synod_domain::{Span, Timestamp};
+use synod_domain::{Span, Timestamp, canonical};
 use synod_protocol::agent::{Assignment, split_task};
 use tokio::sync::Notify;
 
@@ -19,6 +19,8 @@ use crate::journal::{Ended, Journal, Seen};
 use crate::outbox::{Item, Outbox};
 use crate::output::OutputSink;
 use crate::session::SessionOptions;
+use crate::signing::NodeKey;
+use crate::trust::{Case, Guard};
 
 /// A task that ends within this time is not announced as started.
 const ANNOUNCE_AFTER: Duration = Duration::from_millis(25);
@@ -31,6 +33,9 @@ pub(crate) struct Tasks<E> {
     executor: Arc<E>,
     journal: Journal,
     identity: Arc<Mutex<Identity>>,
+    guard: Arc<Guard>,
+    /// Absent in a session that cannot be run.
+    key: Option<NodeKey>,
     pub(crate) outbox: Outbox,
     options: SessionOptions,
     /// The server's clock minus ours, in milliseconds.
@@ -60,8 +65,16 @@ struct Ready {
 }
 
 impl<E: Executor> Tasks<E> {
-    pub(crate) fn new(executor: Arc<E>, journal: Journal, identity: Arc<Mutex<Identity>>, options: SessionOptions) -> Self {
-        Self { executor, journal, identity, outbox: Outbox::default(), options, offset: AtomicI64::new(0), table: Mutex::default(), ended: Notify::new() }
+    pub(crate) fn new(
+        executor: Arc<E>,
+        journal: Journal,
+        identity: Arc<Mutex<Identity>>,
+        guard: Arc<Guard>,
+        key: Option<NodeKey>,
+        options: SessionOptions,
+    ) -> Self {
+        let (outbox, offset, table, ended) = (Outbox::default(), AtomicI64::new(0), Mutex::default(), Notify::new());
+        Self { executor, journal, identity, guard, key, outbox, options, offset, table, ended }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -75,6 +88,15 @@ impl<E: Executor> Tasks<E> {
     /// Notes how the server's clock differs from ours.
     pub(crate) fn set_offset(&self, offset: i64) {
         self.offset.store(offset, Ordering::Relaxed);
+    }
+
+    /// Signs what an earlier process left unsigned; says whether there was anything.
+    pub(crate) fn sign_pending(&self) -> bool {
+        self.journal.sign_pending(|digest, ended| self.sign(digest, ended))
+    }
+
+    fn sign(&self, digest: &str, ended: &Ended) -> Option<String> {
+        self.key.as_ref()?.sign(digest, ended)
     }
 
     /// What a new stream begins with: results not acknowledged, and what runs.
@@ -127,11 +149,12 @@ impl<E: Executor> Tasks<E> {
                 Some(Live::Running { cancel, .. }) => cancel.cancel(Why::Cancelled),
                 Some(Live::Queued) => {
                     table.live.remove(&task);
-                    table.queue.retain(|waiting| waiting.task != task);
-                    self.settle_unbegun(task);
+                    let place = table.queue.iter().position(|waiting| waiting.task == task);
+                    let waiting = place.and_then(|place| table.queue.remove(place));
+                    self.settle_unbegun(task, waiting.as_ref());
                 }
                 None if self.journal.seen(&task) == Seen::Never => {
-                    self.settle_unbegun(task);
+                    self.settle_unbegun(task, None);
                 }
                 None => {}
             }
@@ -139,12 +162,28 @@ impl<E: Executor> Tasks<E> {
     }
 
     /// Settled at once, so that an assignment that arrives in the same moment finds the task ended.
-    fn settle_unbegun(self: &Arc<Self>, task: String) {
+    fn settle_unbegun(self: &Arc<Self>, task: String, assignment: Option<&Assignment>) {
         let now = self.now();
         let outcome = Outcome::without_steps(Phase::Cancelled, "cancelled before it began", now);
-        let settled = self.journal.settle(now.after(REMEMBER), Ended { task, outcome, output: Vec::new() });
+        let settled = self.settle(task, assignment, outcome, now.after(REMEMBER));
         let tasks = self.clone();
         tokio::spawn(async move { tasks.outbox.push(Item::Finished(settled.await)) });
+    }
+
+    /// Settles a task that never began. It is signed for as far as it is certain which manifest it was about.
+    fn settle(
+        &self,
+        task: String,
+        assignment: Option<&Assignment>,
+        outcome: Outcome,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Arc<Ended>> + Send + use<E> {
+        let ended = Ended { task, outcome, output: Vec::new(), signed: None };
+        let known = assignment.filter(|given| canonical::digest(&given.manifest) == given.digest);
+        let manifest = known.and_then(|given| Some((&given.digest, canonical::read::<Manifest>(&given.manifest).ok()?.expires_at)));
+        // Without a manifest the digest fits none, and nothing is signed.
+        let (digest, until) = manifest.map_or(("", Timestamp(i64::MAX)), |(digest, until)| (digest.as_str(), until));
+        self.journal.settle_signed(digest, until, expires_at, ended, &|ended| self.sign(digest, ended))
     }
 
     /// Takes no more tasks and ends those that run.
@@ -189,8 +228,7 @@ impl<E: Executor> Tasks<E> {
         let ready = match self.prepare(&assignment, now) {
             Ok(ready) => ready,
             Err((refusal, expires_at)) => {
-                tracing::warn!(%task, refusal = refusal.name(), "refused: {refusal}");
-                return Some(self.journal.settle(expires_at, refused(task, &refusal, now)).await);
+                return Some(self.refuse(&assignment, &refusal, expires_at, now).await);
             }
         };
         let expires_at = ready.manifest.expires_at;
@@ -198,9 +236,12 @@ impl<E: Executor> Tasks<E> {
             Some(Why::Stopped) => return None,
             Some(why) => {
                 let outcome = Outcome::without_steps(why.phase(), "cancelled before it began", now);
-                return Some(self.journal.settle(expires_at, Ended { task, outcome, output: Vec::new() }).await);
+                return Some(self.settle(task, Some(&assignment), outcome, expires_at).await);
             }
             None => {}
+        }
+        if let Err(refusal) = self.guard.count_break_glass(&ready.manifest, now) {
+            return Some(self.refuse(&assignment, &refusal, expires_at, now).await);
         }
         match self.journal.begin(&task, &assignment.digest, expires_at).await {
             Ok(Seen::Never) => {}
@@ -210,7 +251,7 @@ impl<E: Executor> Tasks<E> {
             Err(error) => {
                 tracing::error!(%task, %error, "the task is not started");
                 let outcome = Outcome::without_steps(Phase::Failed, format!("not started, because it could not be journalled: {error}"), now);
-                return Some(self.journal.settle(expires_at, Ended { task, outcome, output: Vec::new() }).await);
+                return Some(self.settle(task, Some(&assignment), outcome, expires_at).await);
             }
         }
         let started_at = self.now();
@@ -220,7 +261,7 @@ impl<E: Executor> Tasks<E> {
             None => {
                 let work = Work {
                     task: task.clone(),
-                    digest: assignment.digest,
+                    digest: assignment.digest.clone(),
                     manifest: Arc::new(ready.manifest),
                     node: self.identity().node().clone(),
                     secrets: ready.secrets,
@@ -236,7 +277,15 @@ impl<E: Executor> Tasks<E> {
         outcome.output_digest = kept.digest;
         outcome.truncated |= kept.truncated;
         tracing::info!(%task, phase = %outcome.phase, reason = outcome.reason.as_deref(), "task ended");
-        Some(self.journal.end(Ended { task, outcome, output: kept.chunks }).await)
+        let mut ended = Ended { task, outcome, output: kept.chunks, signed: None };
+        ended.signed = self.sign(&assignment.digest, &ended);
+        Some(self.journal.end(ended).await)
+    }
+
+    async fn refuse(&self, assignment: &Assignment, refusal: &Refusal, expires_at: Timestamp, now: Timestamp) -> Arc<Ended> {
+        let task = assignment.task.clone();
+        tracing::warn!(%task, refusal = refusal.name(), "refused: {refusal}");
+        self.settle(task, Some(assignment), refused(refusal, now), expires_at).await
     }
 
     async fn execute(&self, work: Work, output: &OutputSink, started_at: Timestamp) -> Outcome {
@@ -274,7 +323,7 @@ impl<E: Executor> Tasks<E> {
     /// Everything that is checked before a task begins. A refusal comes with the end of its manifest, as far as known.
     fn prepare(&self, assignment: &Assignment, now: Timestamp) -> Result<Ready, (Refusal, Timestamp)> {
         let forget_at = now.after(REMEMBER);
-        let manifest = self.verify(assignment, now).map_err(|refusal| (refusal, forget_at))?;
+        let (manifest, approvals) = self.verify(assignment, now).map_err(|refusal| (refusal, forget_at))?;
         let expires_at = manifest.expires_at;
         let here = |refusal| (refusal, expires_at);
         if split_task(&assignment.task).is_none_or(|(run, _)| run != manifest.run) {
@@ -284,12 +333,15 @@ impl<E: Executor> Tasks<E> {
         if assignment.start_by_ms > 0 && server_now > assignment.start_by_ms {
             return Err(here(Refusal::TooLate(Timestamp(assignment.start_by_ms))));
         }
+        let node = self.identity().node().name.clone();
+        let case = Case { task: &assignment.task, manifest: &manifest, digest: &assignment.digest, approvals: &approvals, node: &node, now };
+        self.guard.judge(&case).map_err(here)?;
         self.executor.admit(&manifest).map_err(here)?;
         let secrets = open_secrets(&self.identity(), &manifest, &assignment.sealed_secrets).map_err(|why| here(Refusal::Secret(why)))?;
         Ok(Ready { manifest, secrets })
     }
 
-    fn verify(&self, assignment: &Assignment, now: Timestamp) -> Result<Manifest, Refusal> {
+    fn verify(&self, assignment: &Assignment, now: Timestamp) -> Result<(Manifest, Vec<DeliveredApproval>), Refusal> {
         let approvals: Vec<DeliveredApproval> =
             serde_json::from_str(&assignment.approvals_json).map_err(|e| Refusal::Approvals(format!("they cannot be read: {e}")))?;
         let path: Result<Vec<Hash>, _> = assignment.path.iter().map(|hash| Hash::try_from(hash.as_slice())).collect();
@@ -297,18 +349,19 @@ impl<E: Executor> Tasks<E> {
         let inclusion = Inclusion { index: assignment.index, size: assignment.size, path };
         let package = Package { manifest: &assignment.manifest, digest: &assignment.digest, approvals: &approvals, inclusion: &inclusion };
         let node = self.identity().node().clone();
-        verify(&package, &node, now)
+        let manifest = verify(&package, &node, now)?;
+        Ok((manifest, approvals))
     }
 
+    /// Not signed: the result that counts was signed when the task ended.
     fn replay(&self, task: String) -> Ended {
         tracing::warn!(%task, "refused: it was seen before");
-        refused(task, &Refusal::Replay, self.now())
+        Ended { task, outcome: refused(&Refusal::Replay, self.now()), output: Vec::new(), signed: None }
     }
 }
 
-fn refused(task: String, refusal: &Refusal, at: Timestamp) -> Ended {
-    let outcome = Outcome::without_steps(Phase::Refused, format!("{}: {refusal}", refusal.name()), at);
-    Ended { task, outcome, output: Vec::new() }
+fn refused(refusal: &Refusal, at: Timestamp) -> Outcome {
+    Outcome::without_steps(Phase::Refused, format!("{}: {refusal}", refusal.name()), at)
 }
 
 /// Opens the secret inputs and compares each with what the manifest commits to.

@@ -1,6 +1,7 @@
 //! The session against a server that does what the test says, over real mutual TLS.
 
 mod hub;
+mod trust;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;

@@ -10,15 +10,15 @@ use regex::Regex;
 /// Who may use whom, of our own crates. Everything else is refused.
 const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("protocol", &["domain"]),
+    ("protocol", &["trust", "domain"]),
     ("trust", &["domain"]),
     ("db", &["domain"]),
-    ("worker", &["protocol", "domain"]),
-    ("server", &["db", "protocol", "domain"]),
-    ("agent", &["worker", "protocol", "domain"]),
-    ("cli", &["server", "agent", "worker", "db", "protocol", "domain"]),
-    ("e2e", &["server", "agent", "worker", "db", "protocol", "domain"]),
-    ("bench", &["worker", "agent", "server", "db", "protocol", "domain"]),
+    ("worker", &["protocol", "trust", "domain"]),
+    ("server", &["db", "protocol", "trust", "domain"]),
+    ("agent", &["worker", "protocol", "trust", "domain"]),
+    ("cli", &["server", "agent", "worker", "db", "protocol", "trust", "domain"]),
+    ("e2e", &["server", "agent", "worker", "db", "protocol", "trust", "domain"]),
+    ("bench", &["worker", "agent", "server", "db", "protocol", "trust", "domain"]),
     ("xtask", &["server", "domain"]),
 ];
 

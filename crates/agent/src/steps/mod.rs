@@ -1,6 +1,7 @@
 //! The steps of a manifest, one after the other.
 
 mod run;
+mod strays;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -95,7 +96,7 @@ impl<'a> Task<'a> {
         for (name, value) in &inputs {
             let Some(value) = scalar(value) else { continue };
             let variable = variable(name);
-            if value.contains('\0') || variable.len() + value.len() + 2 > LONGEST_STRING {
+            if value.contains('\0') || variable.len() + value.len() + 3 > LONGEST_STRING {
                 outcome.warnings.push(format!("input `{name}` does not fit into the environment; ${variable} is not set"));
             } else {
                 env.insert(variable, value);
@@ -205,13 +206,17 @@ impl<'a> Task<'a> {
         let mut env = self.env.clone();
         for (name, source) in &step.env {
             let value = text(source, &self.context).map_err(|why| Bad::Broken(format!("the variable {name} cannot be filled in: {why}")))?;
-            if value.contains('\0') || name.len() + value.len() + 2 > LONGEST_STRING {
+            if value.contains('\0') || name.len() + value.len() + 3 > LONGEST_STRING {
                 return Err(Bad::Broken(format!("the value of {name} does not fit into the environment")));
             }
             env.insert(name.clone(), value);
         }
+        let mark = strays::new_mark(&self.work.task);
+        env.insert(strays::MARK.to_owned(), mark.clone());
         let with = Surroundings {
             step: index,
+            mark: &mark,
+            exec_helper: self.config.exec_helper.as_deref(),
             account: &self.account,
             env: &env,
             masker: &self.masker,

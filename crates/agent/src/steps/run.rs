@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -18,13 +19,15 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::strays::Strays;
 use crate::account::Account;
+use crate::exec_as;
 use crate::mask::{MaskStream, Masker};
 
 /// Read on one line with the script's first line, so that the shell's line numbers are right.
 const SHELL: &str = r#"eval "unset SYNOD_SCRIPT;$SYNOD_SCRIPT""#;
 const SCRIPT: &str = "SYNOD_SCRIPT";
-/// The kernel takes no longer environment string (MAX_ARG_STRLEN).
+/// The kernel takes no longer environment string (MAX_ARG_STRLEN): name, value, `=`, NUL, and what hides it on its way.
 pub(super) const LONGEST_STRING: usize = 128 * 1024;
 /// How much of each stream later steps and checks see, counted from the end.
 pub(super) const CAPTURE: usize = 64 * 1024;
@@ -32,11 +35,16 @@ pub(super) const CAPTURE: usize = 64 * 1024;
 const LEFTOVERS: Duration = Duration::from_secs(2);
 /// How long to read on after SIGKILL.
 const LAST_READ: Duration = Duration::from_millis(500);
+/// So often processes that left the group are looked for, each time after those found were killed.
+const ROUNDS: u32 = 50;
 const READ: usize = 16 * 1024;
 
 /// What a script is run with.
 pub(super) struct Surroundings<'a> {
     pub(super) step: u32,
+    /// What all processes of this attempt carry.
+    pub(super) mark: &'a str,
+    pub(super) exec_helper: Option<&'a Path>,
     pub(super) account: &'a Account,
     pub(super) env: &'a BTreeMap<String, String>,
     pub(super) masker: &'a Masker,
@@ -69,18 +77,12 @@ pub(super) async fn run(script: &str, with: &Surroundings<'_>, cancel: &mut Canc
     if script.contains('\0') {
         return Err("the script contains a NUL character".into());
     }
-    if script.len() + SCRIPT.len() + 2 > LONGEST_STRING {
+    if script.len() + SCRIPT.len() + 3 > LONGEST_STRING {
         return Err(format!("with its values filled in, the script has {} bytes; {LONGEST_STRING} is the most", script.len()));
     }
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", SHELL]).env_clear().envs(with.env).env(SCRIPT, script).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    if let Some((uid, gid)) = with.account.become_ids {
-        // The standard library drops all supplementary groups when root sets a uid.
-        command.uid(uid).gid(gid);
-    }
+    let mut command = shell(script, with);
     let mut child = command.spawn().map_err(|e| why_not(&e))?;
-    let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
+    let mut group = Group::of(child.id(), with.mark);
     let mut stdout = Reader::new(child.stdout.take(), Stream::Stdout, with);
     let mut stderr = Reader::new(child.stderr.take(), Stream::Stderr, with);
 
@@ -100,30 +102,30 @@ pub(super) async fn run(script: &str, with: &Surroundings<'_>, cancel: &mut Canc
             }
             why = cancel.cancelled(), if stage == Stage::Running => {
                 end = End::Told(why);
-                group.signal(Signal::SIGTERM);
+                group.ask_to_end();
                 (stage, until) = (Stage::Ending, Instant::now() + with.kill_grace);
             }
             () = sleep_until(until) => match stage {
                 Stage::Running => {
                     end = End::TimedOut;
-                    group.signal(Signal::SIGTERM);
+                    group.ask_to_end();
                     (stage, until) = (Stage::Ending, Instant::now() + with.kill_grace);
                 }
                 Stage::Ending | Stage::Leftovers => {
-                    group.signal(Signal::SIGKILL);
+                    group.kill(stage == Stage::Ending).await;
                     (stage, until) = (Stage::Killed, Instant::now() + LAST_READ);
                 }
-                // What still holds the output has left the group.
+                // What still holds the output has left the group, after a normal end.
                 Stage::Killed => break,
             },
         }
     }
     if stage == Stage::Ending {
-        // The script ended and closed its output, but others of its group may live on.
+        // The script ended and closed its output, but others of its own may live on.
         while group.alive() && Instant::now() < until {
             sleep(Duration::from_millis(20)).await;
         }
-        group.signal(Signal::SIGKILL);
+        group.kill(true).await;
     }
     group.release();
     Ok(Attempt {
@@ -147,6 +149,30 @@ enum Stage {
     Killed,
 }
 
+/// The shell, in a group of its own, as the account the steps run as.
+fn shell(script: &str, with: &Surroundings<'_>) -> Command {
+    let variables = with.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain([(SCRIPT, script)]);
+    let mut command = match (&with.account.become_ids, with.exec_helper) {
+        (Some(ids), Some(helper)) if ids.has_more_groups() => {
+            let mut command = exec_as::command(helper, ids, "/bin/sh");
+            command.env_clear().envs(variables.map(|(name, value)| (exec_as::hidden(name), value)));
+            Command::from(command)
+        }
+        (ids, _) => {
+            let mut command = Command::new("/bin/sh");
+            command.env_clear().envs(variables);
+            if let Some(ids) = ids {
+                // The standard library drops all supplementary groups when root sets a uid.
+                command.uid(ids.uid).gid(ids.gid);
+            }
+            command
+        }
+    };
+    command.args(["-c", SHELL]).current_dir("/").process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 fn why_not(error: &io::Error) -> String {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::E2BIG) => "script, inputs and environment together are more than the kernel passes to a process".into(),
@@ -154,29 +180,60 @@ fn why_not(error: &io::Error) -> String {
     }
 }
 
-/// A process group that is killed when the task is given up.
-struct Group(Option<Pid>);
+/// A script's process group, and what left it; killed when the task is given up.
+struct Group {
+    leader: Option<Pid>,
+    strays: Strays,
+}
 
 impl Group {
+    fn of(leader: Option<u32>, mark: &str) -> Self {
+        let leader = leader.and_then(|id| i32::try_from(id).ok());
+        Self { leader: leader.map(Pid::from_raw), strays: Strays::of(mark, leader.unwrap_or_default()) }
+    }
+
     fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
+        if let Some(group) = self.leader {
             // A group that is gone already is as wanted.
             let _ = killpg(group, signal);
         }
     }
 
-    fn alive(&self) -> bool {
-        self.0.is_some_and(|group| killpg(group, None).is_ok())
+    fn ask_to_end(&mut self) {
+        // Strays first: as long as the script lives, its descendants are known.
+        self.strays.signal(Signal::SIGTERM);
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Kills the group and, unless its script ended by itself, what left it.
+    async fn kill(&mut self, with_strays: bool) {
+        self.signal(Signal::SIGKILL);
+        // One that was just making another is found in the next round.
+        for _ in 0..ROUNDS {
+            if !with_strays || !self.strays.signal(Signal::SIGKILL) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn alive(&mut self) -> bool {
+        let may_be = self.leader.is_some_and(|group| killpg(group, None).is_ok());
+        // Without `/proc`, dead processes that nobody took note of cannot be told from others.
+        if Path::new("/proc/self/stat").exists() { self.strays.any_alive() } else { may_be }
     }
 
     fn release(mut self) {
-        self.0 = None;
+        self.leader = None;
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::SIGKILL);
+        if self.leader.is_some() {
+            self.strays.signal(Signal::SIGKILL);
+            self.signal(Signal::SIGKILL);
+        }
     }
 }
 
@@ -229,5 +286,47 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
         let start = self.captured.len().saturating_sub(CAPTURE);
         let text = String::from_utf8_lossy(&self.captured[start..]);
         text.trim_end_matches(['\n', '\r']).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Ids;
+
+    /// How a shell would be started for an account with these groups: the program, its arguments, its variables.
+    fn started(helper: Option<&Path>, groups: &[u32]) -> (String, Vec<String>, Vec<String>) {
+        let ids = Ids { uid: 33, gid: 33, groups: groups.to_vec() };
+        let account = Account { name: "www".into(), home: "/".into(), become_ids: Some(ids) };
+        let env = BTreeMap::from([("LD_PRELOAD".to_owned(), "/evil.so".to_owned())]);
+        let (masker, output, clock) = (Masker::new(std::iter::empty()), OutputSink::new(10), Clock::system());
+        let with = Surroundings {
+            step: 0,
+            mark: "m",
+            exec_helper: helper,
+            account: &account,
+            env: &env,
+            masker: &masker,
+            output: &output,
+            clock: &clock,
+            deadline: Instant::now(),
+            kill_grace: Duration::ZERO,
+        };
+        let command = shell("true", &with);
+        let command = command.as_std();
+        let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
+        (text(command.get_program()), command.get_args().map(text).collect(), command.get_envs().map(|(name, _)| text(name)).collect())
+    }
+
+    #[test]
+    fn more_groups_take_a_way_on_which_no_variable_counts() {
+        let helper = Path::new("/proc/self/exe");
+        let (program, args, env) = started(Some(helper), &[33, 4]);
+        assert_eq!((program.as_str(), args[..6].join(" ").as_str()), ("/proc/self/exe", "internal-exec 33 33 33,4 /bin/sh -c"));
+        assert_eq!(env, ["_LD_PRELOAD", "_SYNOD_SCRIPT"], "what is still root heeds none of the step's");
+        for (helper, groups) in [(Some(helper), &[33][..]), (None, &[33, 4])] {
+            let (program, args, env) = started(helper, groups);
+            assert_eq!((program.as_str(), args[0].as_str(), env.len()), ("/bin/sh", "-c", 2));
+        }
     }
 }

@@ -148,6 +148,7 @@ async fn the_environment_is_clean_and_inputs_arrive() {
         "LOGNAME",
         "PATH",
         "PWD",
+        "SYNOD_ATTEMPT",
         "SYNOD_INPUT_MAX_COUNT",
         "SYNOD_INPUT_ON",
         "SYNOD_INPUT_SERVICE",
@@ -273,6 +274,60 @@ async fn cancelling_kills_all_of_the_group() {
         assert_eq!(outcome.reason.as_deref(), Some(why.reason()));
         let pid = String::from_utf8(output.finish().chunks[0].segments[0].bytes()).unwrap();
         assert!(ends(pid.trim()).await, "{pid}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_heeds_its_end_is_not_waited_for() {
+    // Its children become nobody's when it ends, and nobody may be there to take note of their end.
+    let script = "sleep 60 & sleep 60 >/dev/null 2>&1 & wait";
+    let (work, sender, _) = work(json!({}), json!([{"name": "a", "run": script, "timeout": "100ms"}]), &[], 1000);
+    let patient = AgentConfig { kill_grace: Span::secs(3600), ..config() };
+    let outcome = tokio::time::timeout(Duration::from_secs(60), execute(work, &patient)).await.expect("the grace is not used up");
+    assert_eq!(outcome.phase, Phase::TimedOut);
+    drop(sender);
+}
+
+#[tokio::test]
+async fn after_the_grace_comes_the_end() {
+    // It heeds nothing and holds the output: what it says while it is asked to end is the last that is heard.
+    let script = "trap 'echo asked' TERM; setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' & while :; do sleep 0.05; done";
+    let cut = done(json!({}), json!([{"name": "a", "run": script, "timeout": "300ms"}]), &[]).await;
+    assert_eq!((cut.told().0, cut.stdout().as_str()), (Phase::TimedOut, "asked\n"));
+    assert_eq!(cut.outcome.exit_code, None, "it was killed, and that was seen");
+}
+
+#[tokio::test]
+async fn what_left_the_group_goes_with_a_script_that_is_killed() {
+    // Out of the group, one with an environment of its own, one that does not heed SIGTERM; and one of a step before that ended.
+    let left = "setsid sleep 300 >/dev/null 2>&1 & echo $!; setsid env -i sleep 300 >/dev/null 2>&1 & echo $!; \
+                setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' >/dev/null 2>&1 & echo $!; echo ready; sleep 60";
+    let before = json!({"name": "service", "run": "setsid sleep 300 >/dev/null 2>&1 & echo $!"});
+    for (timeout, cancel) in [("500ms", false), ("50s", true)] {
+        let (work, sender, output) = work(json!({}), json!([before.clone(), {"name": "a", "run": left, "timeout": timeout}]), &[], 1000);
+        let config = config();
+        let execution = execute(work, &config);
+        let told = async {
+            if cancel {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                sender.cancel(Why::Cancelled);
+            }
+            std::future::pending::<()>().await;
+        };
+        let outcome = tokio::select! {
+            outcome = execution => outcome,
+            () = told => unreachable!(),
+        };
+        assert_eq!(outcome.phase, if cancel { Phase::Cancelled } else { Phase::TimedOut });
+        let bytes: Vec<u8> = output.finish().chunks.iter().flat_map(|c| &c.segments).flat_map(Segment::bytes).collect();
+        let text = String::from_utf8(bytes).unwrap();
+        let pids: Vec<&str> = text.lines().collect();
+        assert_eq!((pids.len(), pids[4]), (5, "ready"), "{text}");
+        for pid in &pids[1..4] {
+            assert!(ends(pid).await, "{pid} of {text}");
+        }
+        assert!(alive(pids[0]), "what a step left that ended by itself stays");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pids[0].parse().unwrap()), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 }
 

@@ -42,6 +42,12 @@ pub struct AgentArgs {
     /// Never run a step as root
     #[arg(long)]
     refuse_root: bool,
+    /// Whether to judge agreements by signatures: off believes the server, observe only reports, enforce refuses
+    #[arg(long, value_name = "MODE", value_parser = ["off", "observe", "enforce"])]
+    trust: Option<String>,
+    /// The digest of the trust root to begin with; needed unless trust is off. Ask a holder of the root for it
+    #[arg(long, value_name = "sha256:…")]
+    trust_root: Option<String>,
     /// Write the log as JSON, a line an entry
     #[arg(long)]
     log_json: bool,
@@ -71,6 +77,10 @@ struct Flags {
     path: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     refuse_root: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_root: Option<String>,
 }
 
 /// Runs an agent.
@@ -89,8 +99,12 @@ pub async fn agent(args: AgentArgs, app: &App<'_>) -> Result {
         state_dir: args.state_dir,
         path: args.path,
         refuse_root: args.refuse_root,
+        trust: args.trust,
+        trust_root: args.trust_root,
     };
     let config: AgentConfig = settings::read(args.config.as_deref(), ENV_PREFIX, &flags)?;
+    // Itself, also after its file was replaced by a newer one.
+    let config = AgentConfig { exec_helper: Some("/proc/self/exe".into()), ..config };
     synod_agent::run(config, settings::told_to_stop()).await.map_err(|e| Fault::new(exit_of(&e), e.to_string()))?;
     Ok(Exit::Ok)
 }

@@ -1,16 +1,19 @@
 //! `synod approve`, `reject`, `cancel` and `proceed`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use http::Method;
 use synod_domain::approval::Decision;
-use synod_protocol::http::client::escape;
+use synod_protocol::http::client::{Client, escape};
 use synod_protocol::http::run::{ApprovalRequest, CancelRequest, Run};
 
 use super::API;
 use super::describe::fetch_run;
 use super::describe_run::{next, short, verify};
+use super::sign_run::{Pen, Sort, no_root};
 use crate::exit::{Exit, Fault, Result};
-use crate::output::clean;
+use crate::output::{clean, note};
 use crate::prompt;
 use crate::session::App;
 
@@ -25,6 +28,9 @@ pub struct ApproveArgs {
     /// Approve only when this is still its digest
     #[arg(long, value_name = "SHA256")]
     digest: Option<String>,
+    /// Sign with this private key, or with the one in the ssh-agent for this public key
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -41,6 +47,9 @@ pub struct RejectArgs {
     /// Reject only when this is still its digest
     #[arg(long, value_name = "SHA256")]
     digest: Option<String>,
+    /// Sign with this private key, or with the one in the ssh-agent for this public key
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
 /// Arguments of `cancel`.
@@ -79,10 +88,14 @@ pub async fn approve(args: ApproveArgs, app: &App<'_>) -> Result {
     if !app.out.structured() {
         short(&run, &nodes.nodes, app.out)?;
     }
+    let pen = pen(&client, &run, args.key).await?;
+    if let Some(pen) = &pen {
+        note(&format!("signing as {} with {}", pen.person(), pen.words()));
+    }
     if !args.yes && prompt::interactive() && !prompt::confirm("Approve exactly this?")? {
         return Err(Fault::new(Exit::Differs, "nothing was decided"));
     }
-    decide(&client, &run, Decision::Approve, args.comment, app).await
+    decide(&client, &run, Decision::Approve, args.comment, pen, app).await
 }
 
 /// Rejects a run.
@@ -90,11 +103,24 @@ pub async fn reject(args: RejectArgs, app: &App<'_>) -> Result {
     let client = app.connect().await?;
     let run: Run = client.get(&format!("{API}/runs/{}", escape(&args.run))).await?;
     same_digest(&run, args.digest.as_deref())?;
-    decide(&client, &run, Decision::Reject, args.comment, app).await
+    let pen = pen(&client, &run, args.key).await?;
+    decide(&client, &run, Decision::Reject, args.comment, pen, app).await
 }
 
-async fn decide(client: &synod_protocol::http::client::Client, run: &Run, decision: Decision, comment: String, app: &App<'_>) -> Result {
-    let request = ApprovalRequest { digest: run.digest.clone(), decision, comment };
+/// A key of the caller, when the run's decisions are signed, or one was named.
+async fn pen(client: &Client, run: &Run, key: Option<PathBuf>) -> Result<Option<Pen>> {
+    if run.signing.is_none() && key.is_none() {
+        return Ok(None);
+    }
+    Pen::find(client, key).await?.ok_or_else(no_root).map(Some)
+}
+
+async fn decide(client: &Client, run: &Run, decision: Decision, comment: String, pen: Option<Pen>, app: &App<'_>) -> Result {
+    let signature = match pen {
+        Some(pen) => Some(pen.decide(run, decision, &comment, Sort::Ordinary).await?),
+        None => None,
+    };
+    let request = ApprovalRequest { digest: run.digest.clone(), decision, comment, signature };
     let decided: Run = client.post(&format!("{API}/runs/{}/approvals", escape(&run.summary.id)), &request).await?;
     let word = if decision == Decision::Approve { "approved" } else { "rejected" };
     tell(&decided, &format!("{word} run {}; it is {}", decided.summary.id, decided.summary.phase), app)
@@ -102,7 +128,9 @@ async fn decide(client: &synod_protocol::http::client::Client, run: &Run, decisi
 
 fn tell(run: &Run, words: &str, app: &App<'_>) -> Result {
     app.out.either(run, || {
-        let missing: Vec<String> = run.rules.iter().filter(|rule| rule.missing > 0).map(|rule| format!("{} more: {}", rule.missing, rule.rule)).collect();
+        let mut missing: Vec<String> = run.rules.iter().filter(|rule| rule.missing > 0).map(|rule| format!("{} more: {}", rule.missing, rule.rule)).collect();
+        let signed = run.signing.iter().flat_map(|signing| &signing.rules).filter(|rule| rule.missing > 0);
+        missing.extend(signed.map(|rule| format!("{} more signed: {} (rule {} of the trust root)", rule.missing, rule.rule, rule.name)));
         let missing = if missing.is_empty() || run.summary.phase != synod_domain::run::Phase::Pending {
             String::new()
         } else {

@@ -6,7 +6,7 @@ use synod_domain::template::TemplateSpec;
 use synod_protocol::http::Page as Items;
 use synod_protocol::http::access::{AccessQuery, WhoCan};
 use synod_protocol::http::client::{Client, ClientError, escape, with_query};
-use synod_protocol::http::node::Node;
+use synod_protocol::http::node::{Node, NodeTrust};
 use synod_protocol::http::run::{Run, RunNodes};
 use synod_protocol::http::task::{Task, TaskQuery};
 use synod_protocol::http::user::User;
@@ -211,6 +211,13 @@ async fn node(client: &Client, name: &str, app: &App<'_>) -> Result<()> {
     page.field("Last seen", node.last_seen_at.map(when::full).unwrap_or_default());
     page.field("Held by", node.server.as_deref().unwrap_or_default());
     page.field("Certificate", format!("ends {}", when::full(node.certificate_expires_at)));
+    page.field("Trust", trust_words(&node.trust));
+    if node.trust.witnessed > 0 {
+        page.field("Witnessed", format!("the audit log up to event {}", node.trust.witnessed));
+    }
+    if !node.trust.alarm.is_empty() {
+        page.marked(Colour::Red, &format!("alarm: {}", node.trust.alarm));
+    }
     page.head("Facts:");
     for (name, value) in node.facts.as_object().into_iter().flatten() {
         page.item(format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
@@ -230,6 +237,16 @@ async fn node(client: &Client, name: &str, app: &App<'_>) -> Result<()> {
         }
     }
     page.print()
+}
+
+/// How a node judges agreements, in words.
+pub fn trust_words(trust: &NodeTrust) -> String {
+    let root = if trust.version > 0 { format!(", version {} of the trust root", trust.version) } else { String::new() };
+    match trust.mode.as_str() {
+        "" => String::new(),
+        "off" => "off: it believes the server".into(),
+        mode => format!("{mode}{root}"),
+    }
 }
 
 async fn task(client: &Client, id: &str, app: &App<'_>) -> Result<()> {

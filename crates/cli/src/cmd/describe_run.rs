@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use synod_domain::check::{Expect, OnMismatch};
 use synod_domain::manifest::{Manifest, NodeEntry, NodeSet};
 use synod_domain::render::{preview, uses_raw};
-use synod_domain::run::Phase;
+use synod_domain::run::{Phase, Ratification};
 use synod_domain::strategy::{Gate, Strategy, StrategyKind};
 use synod_domain::template::Step;
 use synod_protocol::http::run::{RuleStatus, Run, RunPlan, TaskCounts};
@@ -82,6 +82,11 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// The page as text.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     /// Writes the page.
     pub fn print(self) -> Result<()> {
         self.out.text(&self.text)
@@ -93,6 +98,7 @@ pub fn whole(run: &Run, nodes: &[NodeEntry], troubled: &[Task], out: &Out) -> Re
     let mut page = Page::new(out);
     let summary = &run.summary;
     page.head(&format!("Run {}: {} — {}", summary.id, summary.title, summary.phase));
+    break_glass(&mut page, run);
     what(&mut page, &run.manifest, nodes);
     page.field("Digest", &run.digest);
     page.field("Requested", when::full(summary.created_at));
@@ -111,6 +117,7 @@ pub fn whole(run: &Run, nodes: &[NodeEntry], troubled: &[Task], out: &Out) -> Re
     page.field("Message", &summary.message);
     steps(&mut page, &run.manifest);
     rules(&mut page, &run.rules, run.manifest.approval.rejections);
+    signing(&mut page, run);
     approvals(&mut page, run);
     comparison(&mut page, run);
     if matches!(summary.phase, Phase::Pending | Phase::Approved) {
@@ -130,6 +137,7 @@ pub fn whole(run: &Run, nodes: &[NodeEntry], troubled: &[Task], out: &Out) -> Re
 pub fn short(run: &Run, nodes: &[NodeEntry], out: &Out) -> Result<()> {
     let mut page = Page::new(out);
     page.head(&format!("Run {}: {}", run.summary.id, run.summary.title));
+    break_glass(&mut page, run);
     what(&mut page, &run.manifest, nodes);
     page.field("Digest", &run.digest);
     if let Some(at) = run.summary.not_before {
@@ -137,6 +145,7 @@ pub fn short(run: &Run, nodes: &[NodeEntry], out: &Out) -> Result<()> {
     }
     steps(&mut page, &run.manifest);
     rules(&mut page, &run.rules, run.manifest.approval.rejections);
+    signing(&mut page, run);
     approvals(&mut page, run);
     comparison(&mut page, run);
     page.print()
@@ -282,6 +291,38 @@ fn rules(page: &mut Page<'_>, rules: &[RuleStatus], most_rejections: u32) {
     page.item(rejections(most_rejections));
 }
 
+/// Where a run stands that was started by break-glass, in words.
+pub fn ratification(state: Ratification) -> &'static str {
+    match state {
+        Ratification::Unratified => "not ratified yet",
+        Ratification::Ratified => "ratified after the fact",
+        Ratification::Incident => "closed by an incident",
+    }
+}
+
+fn break_glass(page: &mut Page<'_>, run: &Run) {
+    let Some(rule) = &run.manifest.break_glass else { return };
+    let state = run.summary.ratification.map(|state| format!("; {}", ratification(state))).unwrap_or_default();
+    let colour = if run.summary.ratification == Some(Ratification::Unratified) { Colour::Red } else { Colour::Yellow };
+    page.marked(colour, &format!("break-glass by rule {rule}: {} starts it without waiting for others{state}", run.manifest.requester));
+}
+
+/// What signatures it takes under the trust root, and which count.
+fn signing(page: &mut Page<'_>, run: &Run) {
+    let Some(signing) = &run.signing else { return };
+    page.head(&format!("Signatures, by version {} of the trust root:", signing.root_version));
+    for rule in &signing.rules {
+        let filled = if rule.filled_by.is_empty() { String::new() } else { format!(" — signed by {}", rule.filled_by.join(", ")) };
+        match rule.missing {
+            0 => page.marked(Colour::Green, &format!("✓ {}: {}{filled}", rule.name, rule.rule)),
+            missing => page.marked(Colour::Yellow, &format!("· {}: {}{filled} — {missing} missing", rule.name, rule.rule)),
+        }
+    }
+    if !signing.uncovered.is_empty() {
+        page.marked(Colour::Red, &format!("no rule is about {}: nodes that enforce will refuse", signing.uncovered.join(", ")));
+    }
+}
+
 fn approvals(page: &mut Page<'_>, run: &Run) {
     if run.approvals.is_empty() {
         return;
@@ -296,7 +337,8 @@ fn approvals(page: &mut Page<'_>, run: &Run) {
         } else if !one.counts {
             mind.push_str(" (does not count)");
         }
-        page.item(format!("{} {what} {}{mind}{comment}", one.person, when::full(one.at)));
+        let key = one.key.as_ref().map(|key| format!(" with {key}")).unwrap_or_default();
+        page.item(format!("{} {what} {}{key}{mind}{comment}", one.person, when::full(one.at)));
     }
 }
 
@@ -346,6 +388,9 @@ pub fn batches(sizes: &[u32]) -> String {
 /// What happens next, and by whose hand.
 pub fn next(run: &Run) -> String {
     let id = &run.summary.id;
+    if run.summary.phase.ended() && run.summary.ratification == Some(Ratification::Unratified) {
+        return format!("others look at it afterwards: synod ratify {id}, or synod incident {id} --reference WHERE");
+    }
     match run.summary.phase {
         Phase::Pending if run.awaits_me => format!("your decision: synod approve {id}, or synod reject {id} --comment WHY"),
         Phase::Pending => "others decide; it expires unless enough people agree".to_owned(),
@@ -411,6 +456,34 @@ pub(crate) mod tests {
             assert!(page.text.contains(words), "{words}: {}", page.text);
         }
         assert!(next(&run).contains("synod approve r1"));
+    }
+
+    #[test]
+    fn signatures_and_break_glass_are_shown() {
+        let (mut run, _) = sample();
+        run.manifest.break_glass = Some("night".into());
+        run.summary.ratification = Some(Ratification::Unratified);
+        run.signing = serde_json::from_value(json!({"rootVersion": 2, "rootDigest": "sha256:00", "uncovered": ["db-1"], "rules": [
+            {"name": "shop", "rule": "2 with role approver", "filledBy": ["bob"], "missing": 1}, {"name": "all", "rule": "1 of group x", "filledBy": ["eve"], "missing": 0}]}))
+        .unwrap();
+        run.approvals = serde_json::from_value(json!([{"person": "bob", "decision": "approve", "digest": run.digest, "comment": "", "at": "2026-01-01T00:00:00Z", "counts": true, "key": "SHA256:abc"}])).unwrap();
+        let out = Out::plain(crate::output::Format::Table);
+        let mut page = Page::new(&out);
+        break_glass(&mut page, &run);
+        signing(&mut page, &run);
+        approvals(&mut page, &run);
+        for words in [
+            "break-glass by rule night: dave starts it without waiting for others; not ratified yet",
+            "by version 2 of the trust root",
+            "· shop: 2 with role approver — signed by bob — 1 missing",
+            "✓ all: 1 of group x — signed by eve",
+            "no rule is about db-1",
+            " with SHA256:abc",
+        ] {
+            assert!(page.text.contains(words), "{words}: {}", page.text);
+        }
+        run.summary.phase = Phase::Succeeded;
+        assert!(next(&run).contains("synod ratify r1"));
     }
 
     #[test]

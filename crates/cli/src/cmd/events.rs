@@ -193,6 +193,11 @@ pub fn words(event: &Event) -> String {
             format!("{actor} {phase}{}", because(text("reason")))
         }
         types::TASK_STARTED => format!("{actor} started"),
+        types::RUN_BREAK_GLASS => format!("BREAK-GLASS: {actor} starts it without waiting for others{}", because(text("reason"))),
+        types::RATIFICATION_GIVEN => format!("{actor} ratified{}", because(text("comment"))),
+        types::RUN_RATIFIED => "ratified after the fact: enough people agree".into(),
+        types::RUN_INCIDENT => format!("{actor} recorded an incident{}", because(text("reference"))),
+        types::TASK_CONTRADICTED => format!("{actor} now says {} of a task that it ended otherwise", text("phase")),
         kind => {
             let kind = kind.strip_prefix("synod.run.").or(kind.strip_prefix("synod.")).unwrap_or(kind).replace(['_', '.'], " ");
             format!("{kind} {}", details(&event.data, TERSE))
@@ -218,6 +223,8 @@ mod tests {
             (types::TASK_ENDED, json!({"phase": "failed", "reason": "exit 1"}), "bob failed: exit 1"),
             (types::RUN_BATCH, json!({"batch": 1, "nodes": 3}), "batch 2 begins on 3 nodes"),
             (types::RUN_SUCCEEDED, json!({}), "succeeded"),
+            (types::RUN_BREAK_GLASS, json!({"reason": "fire"}), "BREAK-GLASS: bob starts it without waiting for others: fire"),
+            (types::RUN_INCIDENT, json!({"reference": "INC-7"}), "bob recorded an incident: INC-7"),
             ("synod.later.thing", json!({"a": "x y"}), "later thing a=\"x y\""),
         ] {
             assert_eq!(words(&event(kind, data)), wanted);

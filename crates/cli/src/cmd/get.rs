@@ -12,13 +12,14 @@ use synod_protocol::http::node::{JoinToken, Node, NodeQuery};
 use synod_protocol::http::object::{DocumentList, ObjectQuery};
 use synod_protocol::http::run::{Run, RunQuery, RunSummary};
 use synod_protocol::http::task::{Task, TaskQuery};
+use synod_protocol::http::trust::Trust;
 use synod_protocol::http::user::User;
 
 use super::API;
 use super::kinds::{Thing, object_path, split};
 use super::listing::{self, Found, Paging};
 use crate::exit::{Exit, Fault, Result};
-use crate::output::{Format, yaml};
+use crate::output::{Format, count, note, yaml};
 use crate::session::App;
 use crate::when;
 
@@ -60,6 +61,9 @@ pub struct GetArgs {
     /// Only runs that await your decision
     #[arg(long)]
     awaiting_me: bool,
+    /// Only runs that were started by break-glass and that nobody has ratified yet
+    #[arg(long)]
+    unratified: bool,
     /// This revision of a declared thing
     #[arg(long)]
     revision: Option<u64>,
@@ -164,6 +168,7 @@ impl GetArgs {
             (self.until.is_some(), is(&[Task, Event]), "--until"),
             (self.sort.is_some(), is(&[Task]), "--sort"),
             (self.awaiting_me, is(&[Run]), "--awaiting-me"),
+            (self.unratified, is(&[Run]), "--unratified"),
             (self.revision.is_some(), declared && self.name.is_some(), "--revision"),
             (self.name.is_some(), !is(&[All]), "a name"),
         ] {
@@ -196,10 +201,19 @@ impl GetArgs {
                     phase: self.phase.clone(),
                     requester: self.requester.clone(),
                     awaiting_me: self.awaiting_me,
+                    unratified: self.unratified,
                     ..RunQuery::default()
                 };
-                let found: Found<RunSummary> = listing::pages(client, &with_query(&format!("{API}/runs"), &query), &paging).await?;
-                tables::runs(&found, app)
+                let path = with_query(&format!("{API}/runs"), &query);
+                // Only people at a terminal are reminded, over the same connection and at the same time.
+                let remind = app.out.terminal && !app.out.structured() && !self.unratified;
+                let waiting = async { if remind { client.get::<Trust>(&format!("{API}/trust")).await.map_or(0, |trust| trust.unratified) } else { 0 } };
+                let (found, waiting) = tokio::join!(listing::pages::<RunSummary>(client, &path, &paging), waiting);
+                let exit = tables::runs(&found?, app)?;
+                if waiting > 0 {
+                    note(&format!("{} by break-glass not ratified: synod get runs --unratified", count(waiting as usize, "run")));
+                }
+                Ok(exit)
             }
             Thing::Task => self.tasks(client, app, namespace, &paging).await,
             Thing::Node => {

@@ -69,6 +69,14 @@ pub async fn login(args: LoginArgs, app: &App<'_>) -> Result {
     let shown =
         json!({"context": name, "server": context.server, "user": session.user, "expiresAt": session.expires_at, "caFingerprint": context.ca_fingerprint});
     store.update(|all| {
+        // Signing in again, or as somebody else, is no reason to believe another trust root.
+        let known = all
+            .contexts
+            .values()
+            .filter(|login| login.is_at(&address) && (&login.ca_pem, &login.ca_fingerprint) == (&context.ca_pem, &context.ca_fingerprint));
+        if let Some(pins) = known.map(|login| &login.pins).find(|pins| !pins.is_empty()) {
+            context.pins = pins.clone();
+        }
         all.contexts.insert(name.clone(), context);
         all.current = Some(name.clone());
         Ok(())

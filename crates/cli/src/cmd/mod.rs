@@ -5,8 +5,10 @@ pub mod account;
 pub mod agent;
 pub mod api_key;
 pub mod apply;
+pub mod audit;
 pub mod backup;
 pub mod bootstrap;
+pub mod break_glass;
 pub mod config;
 pub mod context;
 pub mod decide;
@@ -28,8 +30,11 @@ pub mod replay;
 pub mod restore;
 pub mod run;
 pub mod server;
+pub mod sign_run;
 pub mod token;
+pub mod trust;
 pub mod user;
+pub mod verify;
 pub mod watch;
 
 use crate::args::{Cli, Command};
@@ -69,6 +74,9 @@ async fn perform(command: Command, app: &App<'_>) -> Result {
         Command::Run(args) => run::run(args, app).await,
         Command::Approve(args) => decide::approve(args, app).await,
         Command::Reject(args) => decide::reject(args, app).await,
+        Command::BreakGlass(args) => break_glass::break_glass(*args, app).await,
+        Command::Ratify(args) => break_glass::ratify(args, app).await,
+        Command::Incident(args) => break_glass::incident(args, app).await,
         Command::Cancel(args) => decide::cancel(args, app).await,
         Command::Proceed(args) => decide::proceed(args, app).await,
         Command::Replay(args) => replay::replay(args, app).await,
@@ -79,6 +87,9 @@ async fn perform(command: Command, app: &App<'_>) -> Result {
         Command::WhoCan(args) => access::who_can(args, app).await,
         Command::User(command) => user::user(command, app).await,
         Command::ApiKey(command) => api_key::api_key(command, app).await,
+        Command::Trust(command) => trust::trust(command, app).await,
+        Command::Verify(command) => verify::verify(command, app).await,
+        Command::Audit(command) => audit::audit(command, app).await,
         Command::Token(command) => token::token(command, app).await,
         Command::Label(args) => label::label(args, app).await,
         Command::Server(args) => server::server(args).await,

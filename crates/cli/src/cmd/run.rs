@@ -29,7 +29,7 @@ use crate::{prompt, when};
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The template, as NAME with `-n`, or NAMESPACE/NAME
-    template: String,
+    pub(super) template: String,
     /// An input: NAME=VALUE (typed as the template says), NAME=@FILE, NAME:=JSON, or NAME=- to be asked for a secret; may be repeated
     #[arg(short, long = "input", value_name = "K=V")]
     inputs: Vec<Assignment>,
@@ -41,62 +41,31 @@ pub struct RunArgs {
     target: Selector,
     /// Why, for those who decide
     #[arg(short, long, default_value = "", hide_default_value = true)]
-    reason: String,
+    pub(super) reason: String,
     /// Start nothing before: a time, or from now (2h)
     #[arg(long, value_name = "TIME", value_parser = when::future)]
-    not_before: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
     /// This revision of the template instead of the newest
     #[arg(long, value_name = "N")]
     revision: Option<u64>,
     /// Only tell what would happen and who must approve
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Wait for the run's end; the exit code tells how it ended
     #[arg(long, conflicts_with = "dry_run")]
-    wait: bool,
+    pub(super) wait: bool,
     /// Wait, and show progress and output as `synod watch` does
     #[arg(long, conflicts_with = "dry_run")]
-    watch: bool,
+    pub(super) watch: bool,
 }
 
 /// Requests a run.
 pub async fn run(args: RunArgs, app: &App<'_>) -> Result {
-    let (namespace, template) = split(Kind::Template, &args.template, app.namespace())?;
-    let namespace = namespace.unwrap_or_default().to_owned();
-    let file = args.inputs_file.as_deref().map(InputsFile::read).transpose()?;
     let client = app.connect().await?;
-    let mut schema = Value::Null;
-    if need_schema(&args.inputs) {
-        let mut path = object_path(Kind::Template, Some(&namespace), template, "");
-        if let Some(revision) = args.revision {
-            path.push_str(&format!("&revision={revision}"));
-        }
-        let document: Document = client.get(&path).await?;
-        schema = document.spec.get("inputs").cloned().unwrap_or_default();
-    }
-    let base = file.as_ref().map(InputsFile::inputs).unwrap_or_default();
-    let inputs = build(&schema, base, &args.inputs, ask_secret)?;
-    let request = RunRequest {
-        namespace,
-        template: template.to_owned(),
-        revision: args.revision,
-        inputs: Value::Object(inputs),
-        target: args.target.into(),
-        reason: args.reason,
-        not_before: args.not_before,
-        dry_run: args.dry_run,
-    };
-    let path = format!("{API}/runs");
-    let given: Vec<&str> = args.inputs.iter().map(|one| one.name.as_str()).collect();
-    let explain = |e: ClientError| match (&file, e) {
-        (Some(file), ClientError::Problem(problem)) if problem.code == "SYN-1002" => {
-            let mine = |pointer: &str| !given.iter().any(|name| pointer.split('/').nth(1) == Some(*name));
-            locate_in(&file.name, &file.text, &file.parsed.positions, problem, "/inputs", mine)
-        }
-        (_, e) => Fault::Client(e),
-    };
-    if args.dry_run {
-        let plan: RunPlan = submit(&client, &path, &request).await.map_err(explain)?;
+    let (dry_run, wait, watch) = (args.dry_run, args.wait, args.watch);
+    let asked = Asked::prepare(args, None, &client, app).await?;
+    if dry_run {
+        let plan = asked.plan(&client).await?;
         if app.out.structured() {
             app.out.value(&plan)?;
         } else {
@@ -104,8 +73,68 @@ pub async fn run(args: RunArgs, app: &App<'_>) -> Result {
         }
         return Ok(Exit::Ok);
     }
-    let run: Run = submit(&client, &path, &request).await.map_err(explain)?;
-    requested(&client, &run, args.wait, args.watch, app).await
+    let run = asked.send(&client).await?;
+    requested(&client, &run, wait, watch, app).await
+}
+
+/// A request with its inputs read, and where they came from.
+pub struct Asked {
+    request: RunRequest,
+    file: Option<InputsFile>,
+    given: Vec<String>,
+}
+
+impl Asked {
+    /// Reads the inputs; asks for secret ones.
+    pub async fn prepare(args: RunArgs, break_glass: Option<String>, client: &Client, app: &App<'_>) -> Result<Self> {
+        let (namespace, template) = split(Kind::Template, &args.template, app.namespace())?;
+        let namespace = namespace.unwrap_or_default().to_owned();
+        let file = args.inputs_file.as_deref().map(InputsFile::read).transpose()?;
+        let mut schema = Value::Null;
+        if need_schema(&args.inputs) {
+            let mut path = object_path(Kind::Template, Some(&namespace), template, "");
+            if let Some(revision) = args.revision {
+                path.push_str(&format!("&revision={revision}"));
+            }
+            let document: Document = client.get(&path).await?;
+            schema = document.spec.get("inputs").cloned().unwrap_or_default();
+        }
+        let base = file.as_ref().map(InputsFile::inputs).unwrap_or_default();
+        let inputs = build(&schema, base, &args.inputs, ask_secret)?;
+        let request = RunRequest {
+            namespace,
+            template: template.to_owned(),
+            revision: args.revision,
+            inputs: Value::Object(inputs),
+            target: args.target.into(),
+            reason: args.reason,
+            not_before: args.not_before,
+            break_glass,
+            dry_run: false,
+        };
+        Ok(Self { request, file, given: args.inputs.into_iter().map(|one| one.name).collect() })
+    }
+
+    /// What it would do.
+    pub async fn plan(&self, client: &Client) -> Result<RunPlan> {
+        let request = RunRequest { dry_run: true, ..self.request.clone() };
+        submit(client, &format!("{API}/runs"), &request).await.map_err(|e| self.explain(e))
+    }
+
+    /// Requests it.
+    pub async fn send(&self, client: &Client) -> Result<Run> {
+        submit(client, &format!("{API}/runs"), &self.request).await.map_err(|e| self.explain(e))
+    }
+
+    fn explain(&self, error: ClientError) -> Fault {
+        match (&self.file, error) {
+            (Some(file), ClientError::Problem(problem)) if problem.code == "SYN-1002" => {
+                let mine = |pointer: &str| !self.given.iter().any(|name| pointer.split('/').nth(1) == Some(name));
+                locate_in(&file.name, &file.text, &file.parsed.positions, problem, "/inputs", mine)
+            }
+            (_, e) => Fault::Client(e),
+        }
+    }
 }
 
 /// Tells what was requested, or waits for its end.

@@ -170,6 +170,23 @@ async fn revisions_are_kept_and_guarded(h: Harness) {
     assert_eq!(h.apply(vec![template("t", json!({"title": "new"}))]).await.results[0].revision, 2);
     let old: Value = alice.get(&format!("{path}?namespace=shop&revision=1")).await.unwrap();
     assert_eq!((&old["spec"]["title"], &old["metadata"]["author"]), (&json!("t"), &json!("alice")));
+    // What was edited from a revision that is no longer the newest is refused.
+    let edit = async |revision: &str, documents: Vec<Value>| -> Called<ApplyResponse> {
+        let request = ApplyRequest { documents, dry_run: false };
+        alice.call(http::Method::POST, &format!("{API}/apply"), &[("if-match", revision)], Some(&request)).await
+    };
+    let document = |title: &str| template("t", json!({"title": title}));
+    let problem = refused(edit("\"1\"", vec![document("from the first")]).await, "SYN-3003");
+    assert!(problem.status == 412 && problem.detail.contains("is at revision 2"), "{problem:?}");
+    refused(edit("0", vec![document("as if new")]).await, "SYN-3003");
+    refused(edit("1", vec![template("u", json!({}))]).await, "SYN-3003");
+    refused(edit("soon", vec![document("x")]).await, "SYN-1008");
+    refused(edit("2", vec![document("x"), template("u", json!({}))]).await, "SYN-1008");
+    let still: Value = alice.get(&format!("{path}?namespace=shop")).await.unwrap();
+    assert_eq!((&still["metadata"]["revision"], &still["spec"]["title"]), (&json!(2), &json!("new")));
+    assert_eq!(edit("0", vec![template("u", json!({}))]).await.unwrap().results[0].revision, 1);
+    alice.delete(&format!("{API}/objects/templates/u?namespace=shop")).await.unwrap();
+    assert_eq!(edit("\"2\"", vec![document("new")]).await.unwrap().results[0].revision, 2, "nothing to change");
     let delete = async |revision: &str| -> Called<Value> {
         alice.call::<(), Value>(http::Method::DELETE, &format!("{path}?namespace=shop"), &[("if-match", revision)], None).await
     };

@@ -65,3 +65,26 @@ async fn results_wait_for_it() {
     .await;
     assert_eq!(events.iter().filter(|e| e.kind == "synod.task.ended").count(), 4, "each result once");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_starts_waits_for_it() {
+    let (mut h, proxy) = behind_a_proxy().await;
+    h.stop().await;
+    proxy.cut();
+    let config = h.config().clone();
+    let mut starting = tokio::spawn(synod_server::start(config.clone(), h.clock.clone()));
+    // Not up, and not given up, although the database turned it away more than once.
+    proxy.refused(3).await;
+    assert!(!starting.is_finished());
+    proxy.heal();
+    let server = (&mut starting).await.unwrap().unwrap();
+    h.server = Some(server);
+    let ready = h.anyone().raw(Method::GET, "/readyz", &[], Bytes::new()).await.unwrap();
+    assert_eq!(ready.status(), 200);
+    h.stop().await;
+    // A schema of a newer program gets no better by waiting.
+    h.sql("UPDATE meta SET value = '99' WHERE key = 'schema_version'").await;
+    let refused = synod_server::start(config, h.clock.clone()).await.err().expect("a newer schema is refused");
+    assert!(refused.message().contains("schema version 99"), "{refused}");
+    assert_eq!(refused.retry_after_s(), None);
+}

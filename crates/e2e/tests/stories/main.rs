@@ -1,5 +1,6 @@
 //! The cross-role stories: people, servers, agents and databases together, one module a theme.
 
+mod audit;
 mod bad_input;
 mod bad_requests;
 mod chaos;
@@ -19,3 +20,5 @@ mod security;
 mod sessions;
 mod steps;
 mod tampered;
+mod trust;
+mod watching;

@@ -93,7 +93,13 @@ async fn a_gate_waits_for_somebody(h: Harness) {
     assert_eq!(phases(&dave, &id).await, ["succeeded", "waiting", "waiting"]);
     let problem = refused(proceed(&erin, &id).await, "SYN-2100");
     assert!(problem.detail.contains("requester"), "{}", problem.detail);
-    proceed(&dave, &id).await.unwrap();
+    // What was meant for another gate opens none, so that a request may be sent again.
+    let at = async |batch: &str| -> Called<Run> {
+        dave.call(http::Method::POST, &format!("{API}/runs/{id}/proceed"), &[("if-match", batch)], Some(&json!({}))).await
+    };
+    let problem = refused(at("2").await, "SYN-3003");
+    assert!(problem.detail.contains("after batch 1"), "{}", problem.detail);
+    at("1").await.unwrap();
     let done = ended(&dave, &id).await;
     assert_eq!(done.summary.phase, Phase::Succeeded);
     refused(proceed(&dave, &id).await, "SYN-4008");

@@ -1,6 +1,7 @@
 //! Request and response types of the HTTP API, one file a noun, and its typed client.
 
 pub mod access;
+pub mod audit;
 pub mod auth;
 pub mod client;
 pub mod event;
@@ -10,6 +11,7 @@ pub mod problem;
 pub mod run;
 pub mod system;
 pub mod task;
+pub mod trust;
 pub mod user;
 
 use serde::{Deserialize, Serialize};

@@ -32,6 +32,24 @@ pub struct Node {
     pub last_seen_at: Option<Timestamp>,
     /// When its certificate ends.
     pub certificate_expires_at: Timestamp,
+    /// How it judges agreements.
+    #[serde(default)]
+    pub trust: NodeTrust,
+}
+
+/// How a node judges agreements, by what its agent said last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeTrust {
+    /// `off`, `observe` or `enforce`; empty when its agent never said.
+    pub mode: String,
+    /// The version of the trust root it has accepted; 0 when none.
+    pub version: u64,
+    /// How many leaves of the audit log it has witnessed.
+    pub witnessed: u64,
+    /// The last alarm about the audit log or the trust root, in words; empty when there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub alarm: String,
 }
 
 /// Filters of `GET /api/v1/nodes`.
@@ -66,15 +84,11 @@ pub struct NewJoinToken {
     #[serde(default)]
     pub labels: Labels,
     /// How many nodes may join with it.
-    #[serde(default = "one")]
+    #[serde(default = "synod_domain::defaults::one")]
     pub uses: u32,
     /// How long it is valid.
     #[serde(default = "an_hour")]
     pub expires_in: Span,
-}
-
-fn one() -> u32 {
-    1
 }
 
 fn an_hour() -> Span {

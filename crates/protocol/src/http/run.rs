@@ -5,9 +5,12 @@ use serde_json::Value;
 use synod_domain::Timestamp;
 use synod_domain::approval::Decision;
 use synod_domain::manifest::{Manifest, NodeEntry};
-use synod_domain::run::Phase;
+use synod_domain::run::{Phase, Ratification};
 use synod_domain::selector::{Selector, SelectorError};
 use synod_domain::task;
+use synod_trust::Envelope;
+
+use super::trust::Signing;
 
 /// `POST /api/v1/runs`
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -33,6 +36,10 @@ pub struct RunRequest {
     /// Nothing starts before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// Start without waiting for others, by the break-glass rule of this name in the trust root; empty for the one that
+    /// fits. The run awaits only the requester's own signed decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<String>,
     /// Only tells what would happen.
     #[serde(default)]
     pub dry_run: bool,
@@ -153,7 +160,14 @@ pub struct RunSummary {
     /// Why it ended as it did, or what it waits for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// The break-glass rule it is started by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<String>,
+    /// Where it stands after the fact, when it was started by break-glass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratification: Option<Ratification>,
 }
+
 
 /// A run with everything a person needs to decide or to follow it.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -182,6 +196,9 @@ pub struct Run {
     pub at_gate: bool,
     /// Whether somebody asked to cancel.
     pub cancelling: bool,
+    /// What signatures it takes and has, when the published trust root covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
     /// Whether the caller's approval is awaited.
     pub awaits_me: bool,
     /// What differs from the last run of this template, or from the replayed one.
@@ -269,6 +286,9 @@ pub struct Approval {
     pub at: Timestamp,
     /// Whether it counts as things stand.
     pub counts: bool,
+    /// The key it was signed with; absent when it was not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// `POST /api/v1/runs/{run}/approvals`
@@ -279,9 +299,12 @@ pub struct ApprovalRequest {
     pub digest: String,
     /// Approve or reject.
     pub decision: Decision,
-    /// Words for the record.
+    /// Words for the record; the same as those signed.
     #[serde(default)]
     pub comment: String,
+    /// The signed decision; needed when the published trust root covers the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Envelope>,
 }
 
 /// `POST /api/v1/runs/{run}/cancel`
@@ -333,6 +356,9 @@ pub struct RunQuery {
     /// Only those that await the caller's decision.
     #[serde(default)]
     pub awaiting_me: bool,
+    /// Only those started by break-glass that nobody has ratified yet.
+    #[serde(default)]
+    pub unratified: bool,
     /// At most so many (1 to 500, default 50).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,

@@ -12,10 +12,12 @@ use synod_domain::task::{Outcome, Phase};
 use synod_domain::{Error, Result};
 use synod_protocol::agent::agent_server::{Agent, AgentServer};
 use synod_protocol::agent::{AgentMessage, Certificate, Goodbye, Hello, MAX_MESSAGE_BYTES, ServerMessage, Welcome, agent_message, server_message, split_task};
+use synod_protocol::http::node::NodeTrust;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
+use crate::audit::Shown;
 use crate::gateway::Outgoing;
 use crate::listener::Peer;
 use crate::loops::reports::{self, Report};
@@ -76,11 +78,11 @@ impl Agent for Gate {
         let (number, from_server) = self.app.gateway.register(&peer.0);
         let mut down = Down { from_server, app: self.app.clone(), node: peer.0.clone(), name: None, number };
         match greet(&self.app, &peer.0, number, hello).await {
-            Ok(name) => {
-                down.name = Some(name);
+            Ok(greeted) => {
+                down.name = Some(greeted.name.clone());
                 let (app, node) = (self.app.clone(), peer.0);
                 tokio::spawn(async move {
-                    if let Err(status) = listen(&app, &node, up).await {
+                    if let Err(status) = listen(&app, &node, greeted, up).await {
                         tracing::debug!(node, %status, "an agent's stream ended");
                     }
                     app.gateway.unregister(&node, number);
@@ -97,13 +99,26 @@ impl Agent for Gate {
     }
 }
 
-/// Checks who connects, and hands out what waits for it. Returns the node's name.
-async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Result<String> {
+/// A stream that was greeted.
+struct Greeted {
+    /// The node's name.
+    name: String,
+    /// The stream's number.
+    number: i64,
+    /// How many leaves the audit log had when it was last shown to this node.
+    shown: u64,
+    /// How the node judges agreements.
+    trust: NodeTrust,
+}
+
+/// Checks who connects, and hands out what waits for it.
+async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Result<Greeted> {
     let now = app.clock.now();
     let skew = hello.clock_ms.saturating_sub(now.0).saturating_abs();
     if skew > app.config.security.max_clock_skew.as_millis() {
         return Err(Error::new(code::CLOCK_SKEW, format!("the clocks of this node and the server differ by {} s", skew / 1000)));
     }
+    let log = show_log(app, node_id, hello.witnessed).await;
     let mut reader = app.db.reader().await?;
     let Some(known) = node::by_id(&mut reader, node_id).await? else {
         return Err(Error::new(code::NODE_REVOKED, "this node was removed; its certificate is no longer accepted"));
@@ -111,8 +126,22 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
     let servers = crate::ops::system::alive_urls(app, &mut reader).await?;
     app.presence.connected(Connected { node_id: node_id.to_owned(), session: number, at: now.0 }, &known.name);
     let facts = valid_facts(&hello.facts_json);
-    app.presence.seen(Seen { id: node_id.to_owned(), at: now.0, facts, version: Some(bounded(&hello.version, 100)) });
-    let welcome = Welcome { server_id: app.id.clone(), clock_ms: now.0, servers, heartbeat_s: HEARTBEAT_S };
+    let mode = if ["observe", "enforce"].contains(&hello.trust.as_str()) { hello.trust.as_str() } else { "off" };
+    let trust = NodeTrust { mode: mode.to_owned(), version: hello.trust_version, witnessed: hello.witnessed, alarm: String::new() };
+    let version = Some(bounded(&hello.version, 100));
+    app.presence.seen(Seen { id: node_id.to_owned(), at: now.0, facts, version, trust: stated(&trust) });
+    let access = app.access.current(&mut reader).await?;
+    let roots = crate::ops::trust::missing(&mut reader, access.trust.as_deref(), &hello.trust_root, hello.trust_version).await?;
+    let shown = log.as_ref().map_or(hello.witnessed, |log| log.size);
+    let welcome = Welcome {
+        server_id: app.id.clone(),
+        clock_ms: now.0,
+        servers,
+        heartbeat_s: HEARTBEAT_S,
+        checkpoint: log.map(|log| log.checkpoint),
+        log_key: app.log.key().to_owned(),
+        roots,
+    };
     app.gateway.send(node_id, server_message::Body::Welcome(welcome));
     // What was meant for this node while it was away; and what it had begun and knows nothing of any more.
     let mut assigned = Vec::new();
@@ -126,7 +155,20 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
     }
     drop(reader);
     app.gateway.deliver(app, assigned).await?;
-    Ok(known.name)
+    Ok(Greeted { name: known.name, number, shown, trust })
+}
+
+/// What is stored of how a node judges.
+fn stated(trust: &NodeTrust) -> Option<String> {
+    serde_json::to_string(trust).ok()
+}
+
+/// What this node is to see of the audit log. A log that cannot be read keeps no agent from its work.
+async fn show_log(app: &App, node: &str, witnessed: u64) -> Option<Shown> {
+    app.log.show(&app.db, witnessed, app.clock.now()).await.unwrap_or_else(|error| {
+        tracing::warn!(node, ?error, "the audit log cannot be shown to a witness");
+        None
+    })
 }
 
 fn valid_facts(json: &str) -> Option<String> {
@@ -137,7 +179,7 @@ fn valid_facts(json: &str) -> Option<String> {
     without_nul(&facts).ok()
 }
 
-async fn listen(app: &Arc<App>, node: &str, mut up: Streaming<AgentMessage>) -> Result<(), Status> {
+async fn listen(app: &Arc<App>, node: &str, mut stream: Greeted, mut up: Streaming<AgentMessage>) -> Result<(), Status> {
     while let Some(message) = up.message().await? {
         match message.body {
             Some(agent_message::Body::Reports(batch)) => {
@@ -151,7 +193,19 @@ async fn listen(app: &Arc<App>, node: &str, mut up: Streaming<AgentMessage>) -> 
             }
             Some(agent_message::Body::Heartbeat(beat)) => {
                 let facts = valid_facts(&beat.facts_json);
-                app.presence.seen(Seen { id: node.to_owned(), at: app.clock.now().0, facts, version: None });
+                let now_trusts = NodeTrust { version: beat.trust_version, witnessed: beat.witnessed, ..stream.trust.clone() };
+                let trust = if now_trusts == stream.trust { None } else { stated(&now_trusts) };
+                stream.trust = now_trusts;
+                app.presence.seen(Seen { id: node.to_owned(), at: app.clock.now().0, facts, version: None, trust });
+                // The proof begins at what the node has seen: while it has not seen what it was sent last, another one would
+                // be no proof to it by the time it arrives.
+                if beat.witnessed >= stream.shown
+                    && let Some(log) = show_log(app, node, beat.witnessed).await
+                    && log.size > beat.witnessed
+                {
+                    stream.shown = log.size;
+                    app.gateway.send_down(node, stream.number, server_message::Body::Checkpoint(log.checkpoint));
+                }
             }
             Some(agent_message::Body::Renewal(renewal)) => match crate::ops::node::renew(app, node, &renewal.csr_pem).await {
                 Ok(certificate_pem) => {
@@ -159,6 +213,11 @@ async fn listen(app: &Arc<App>, node: &str, mut up: Streaming<AgentMessage>) -> 
                 }
                 Err(error) => tracing::warn!(node, ?error, "a certificate was not renewed"),
             },
+            Some(agent_message::Body::Alarm(alarm)) => {
+                if let Err(error) = crate::ops::audit::alarm(app, node, &stream.name, &alarm).await {
+                    tracing::error!(node, ?error, "an alarm could not be recorded");
+                }
+            }
             Some(agent_message::Body::Hello(_)) | None => return Err(Status::invalid_argument("not a message that may come now")),
         }
     }

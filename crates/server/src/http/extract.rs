@@ -74,6 +74,21 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     }
 }
 
+/// The revision a caller edited, from `If-Match`.
+pub struct IfMatch(pub Option<u64>);
+
+impl FromRequestParts<Arc<App>> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
+        let revision = value.to_str().ok().and_then(|v| v.trim_matches('"').parse().ok());
+        revision
+            .map(|revision| Self(Some(revision)))
+            .ok_or_else(|| Error::new(code::UNKNOWN_PARAMETER, "If-Match holds a revision, such as \"3\"").into())
+    }
+}
+
 /// A query string.
 pub struct Params<T>(pub T);
 

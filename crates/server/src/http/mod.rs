@@ -1,10 +1,12 @@
 //! The HTTP API: handlers translate between requests and operations, nothing more.
 
 mod access;
+mod audit;
 mod auth;
 mod error;
 mod event;
 mod extract;
+mod metrics;
 mod node;
 mod object;
 pub mod openapi;
@@ -12,6 +14,7 @@ pub use error::ApiError;
 mod run;
 mod system;
 mod task;
+mod trust;
 mod user;
 
 use std::sync::Arc;
@@ -56,6 +59,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/runs/{id}/cancel", post(run::run_cancel))
         .route("/runs/{id}/proceed", post(run::run_proceed))
         .route("/runs/{id}/replay", post(run::run_replay))
+        .route("/runs/{id}/bundle", get(run::run_bundle))
+        .route("/runs/{id}/ratify", post(run::run_ratify))
+        .route("/runs/{id}/incident", post(run::run_incident))
         .route("/runs/{id}/output", get(task::output))
         .route("/tasks", get(task::task_list))
         .route("/tasks/{id}", get(task::task_get))
@@ -64,20 +70,29 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/join-tokens", get(node::join_token_list).post(node::join_token_create))
         .route("/join-tokens/{id}", delete(node::join_token_revoke))
         .route("/agent/enrol", post(node::enrol))
+        .route("/trust", get(trust::trust_get))
+        .route("/trust/roots", get(trust::root_list).post(trust::root_publish))
+        .route("/trust/check", post(trust::root_check))
         .route("/events", get(event::event_list))
+        .route("/audit/proofs/{position}", get(audit::proof))
         .route("/access/can-i", get(access::can_i))
         .route("/access/who-can", get(access::who_can))
         .route("/server", get(system::info))
         .route("/backup", get(system::backup));
     Router::new()
         .nest("/api/v1", api)
+        .route("/audit/checkpoint", get(audit::checkpoint))
+        .route("/audit/key", get(audit::key))
+        .route("/audit/tile/{level}/{*path}", get(audit::tile))
+        .route("/audit/tile/entries/{*path}", get(audit::entries))
         .route("/healthz", get(system::healthz))
         .route("/readyz", get(system::readyz))
-        .route("/metrics", get(system::metrics))
+        .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
         .fallback(crate::console::serve)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(error::finish))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
 }

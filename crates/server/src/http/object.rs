@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::Path;
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 use synod_domain::error::code;
 use synod_domain::object::{Document, Kind};
 use synod_domain::{Error, Result};
@@ -10,7 +10,7 @@ use synod_protocol::http::object::{ApplyRequest, ApplyResponse, DocumentList, Ob
 use synod_protocol::http::problem::ProblemDocument;
 
 use super::error::ApiResult;
-use super::extract::{Body, Params};
+use super::extract::{Body, IfMatch, Params};
 use crate::ctx::Ctx;
 use crate::ops::object;
 
@@ -18,15 +18,17 @@ fn kind(name: &str) -> Result<Kind> {
     name.parse().map_err(|e: String| Error::new(code::NOT_FOUND, e))
 }
 
-/// Applies documents: all of them, or none.
+/// Applies documents: all of them, or none; `If-Match` with the revision that one document was edited from guards against
+/// changes meanwhile.
 #[utoipa::path(
     post, path = "/api/v1/apply", tag = "objects", operation_id = "apply",
+    params(("If-Match" = Option<String>, Header, description = "The revision the one document was edited from, such as \"3\"; \"0\" for one that is to be new")),
     request_body = ApplyRequest,
     responses((status = 200, description = "Done", body = ApplyResponse), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn apply(ctx: Ctx, Body(request): Body<ApplyRequest>) -> ApiResult<Json<ApplyResponse>> {
-    Ok(Json(object::apply(&ctx, &request).await?))
+pub async fn apply(ctx: Ctx, IfMatch(revision): IfMatch, Body(request): Body<ApplyRequest>) -> ApiResult<Json<ApplyResponse>> {
+    Ok(Json(object::apply(&ctx, &request, revision).await?))
 }
 
 /// Lists things of a kind.
@@ -54,7 +56,8 @@ pub async fn object_get(ctx: Ctx, Path((of, name)): Path<(String, String)>, Para
 /// Deletes one thing; `If-Match` with its revision guards against changes meanwhile.
 #[utoipa::path(
     delete, path = "/api/v1/objects/{kind}/{name}", tag = "objects", operation_id = "object_delete",
-    params(("kind" = String, Path, description = "The kind, plural"), ("name" = String, Path, description = "The name"), ObjectQuery),
+    params(("kind" = String, Path, description = "The kind, plural"), ("name" = String, Path, description = "The name"), ObjectQuery,
+        ("If-Match" = Option<String>, Header, description = "The revision it must still have, such as \"3\"")),
     responses((status = 204, description = "Done"), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
@@ -62,16 +65,9 @@ pub async fn object_delete(
     ctx: Ctx,
     Path((of, name)): Path<(String, String)>,
     Params(query): Params<ObjectQuery>,
-    headers: HeaderMap,
+    IfMatch(revision): IfMatch,
 ) -> ApiResult<StatusCode> {
-    let if_match = match headers.get(header::IF_MATCH) {
-        None => None,
-        Some(value) => {
-            let revision = value.to_str().ok().and_then(|v| v.trim_matches('"').parse().ok());
-            Some(revision.ok_or_else(|| Error::new(code::UNKNOWN_PARAMETER, "If-Match holds a revision, such as \"3\""))?)
-        }
-    };
-    object::object_delete(&ctx, kind(&of)?, &name, &query, if_match).await?;
+    object::object_delete(&ctx, kind(&of)?, &name, &query, revision).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,13 +8,15 @@ use synod_domain::Error;
 use synod_domain::error::code;
 use synod_protocol::http::problem::ProblemDocument;
 use synod_protocol::http::run::{ApprovalRequest, CancelRequest, ReplayRequest, Run, RunNodes, RunQuery, RunRequest, RunSummary};
+use synod_protocol::http::trust::{BundleQuery, IncidentRequest, RatifyRequest};
 use synod_protocol::http::{IDEMPOTENCY_KEY, Page};
+use synod_trust::bundle::Bundle;
 
 use super::error::ApiResult;
-use super::extract::{Body, Params};
+use super::extract::{Body, IfMatch, Params};
 use crate::ctx::Ctx;
 use crate::ops::run::Requested;
-use crate::ops::{approval, run};
+use crate::ops::{approval, break_glass, bundle, run};
 
 fn key(headers: &HeaderMap) -> synod_domain::Result<Option<&str>> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
@@ -36,6 +38,7 @@ fn requested(requested: Requested) -> Response {
 /// Asks for a run; with `dryRun`, tells what it would be (a RunPlan).
 #[utoipa::path(
     post, path = "/api/v1/runs", tag = "runs", operation_id = "run_create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "By which the same request, sent again, yields the same run; 8 to 128 characters")),
     request_body = RunRequest,
     responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
@@ -101,25 +104,62 @@ pub async fn run_cancel(ctx: Ctx, Path(id): Path<String>, Body(request): Body<Ca
     Ok(Json(run::run_cancel(&ctx, &id, &request).await?))
 }
 
-/// Lets a run go on at its gate.
+/// Lets a run go on at its gate; with `If-Match`, at no later one, so that it may be sent again.
 #[utoipa::path(
     post, path = "/api/v1/runs/{id}/proceed", tag = "runs", operation_id = "run_proceed",
-    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it"),
+        ("If-Match" = Option<String>, Header, description = "The `batch` of the run that was looked at, such as \"1\"")),
     responses((status = 200, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn run_proceed(ctx: Ctx, Path(id): Path<String>) -> ApiResult<Json<Run>> {
-    Ok(Json(run::run_proceed(&ctx, &id).await?))
+pub async fn run_proceed(ctx: Ctx, Path(id): Path<String>, IfMatch(batch): IfMatch) -> ApiResult<Json<Run>> {
+    Ok(Json(run::run_proceed(&ctx, &id, batch).await?))
 }
 
 /// Asks for the same elsewhere.
 #[utoipa::path(
     post, path = "/api/v1/runs/{id}/replay", tag = "runs", operation_id = "run_replay",
-    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it"),
+        ("Idempotency-Key" = Option<String>, Header, description = "By which the same request, sent again, yields the same run; 8 to 128 characters")),
     request_body = ReplayRequest,
     responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
 pub async fn run_replay(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Body(request): Body<ReplayRequest>) -> ApiResult<Response> {
     Ok(requested(run::run_replay(&ctx, &id, &request, key(&headers)?).await?))
+}
+
+/// Gives a run with all its evidence, to be judged without this server (a bundle; `synod verify run`).
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}/bundle", tag = "runs", operation_id = "run_bundle",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it"), BundleQuery),
+    responses((status = 200, description = "Done", body = Bundle), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_bundle(ctx: Ctx, Path(id): Path<String>, Params(query): Params<BundleQuery>) -> ApiResult<Json<Bundle>> {
+    Ok(Json(bundle::run_bundle(&ctx, &id, &query).await?))
+}
+
+/// Approves after the fact a run that was started by break-glass; signed.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/ratify", tag = "runs", operation_id = "run_ratify",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    request_body = RatifyRequest,
+    responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_ratify(ctx: Ctx, Path(id): Path<String>, Body(request): Body<RatifyRequest>) -> ApiResult<(StatusCode, Json<Run>)> {
+    Ok((StatusCode::CREATED, Json(break_glass::run_ratify(&ctx, &id, &request).await?)))
+}
+
+/// Records an incident for a run that was started by break-glass, instead of ratifying it.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/incident", tag = "runs", operation_id = "run_incident",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    request_body = IncidentRequest,
+    responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_incident(ctx: Ctx, Path(id): Path<String>, Body(request): Body<IncidentRequest>) -> ApiResult<(StatusCode, Json<Run>)> {
+    Ok((StatusCode::CREATED, Json(break_glass::run_incident(&ctx, &id, &request).await?)))
 }

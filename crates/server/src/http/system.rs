@@ -62,18 +62,3 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, health("the database does not answer")),
     }
 }
-
-/// Figures for Prometheus (text format 0.0.4).
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let now = app.clock.now();
-    let text = format!(
-        "# HELP synod_agents_connected Agents connected to this server.\n# TYPE synod_agents_connected gauge\nsynod_agents_connected {}\n\
-         # HELP synod_uptime_seconds Seconds since this server started.\n# TYPE synod_uptime_seconds gauge\nsynod_uptime_seconds {}\n\
-         # HELP synod_build_info The program's version.\n# TYPE synod_build_info gauge\nsynod_build_info{{version=\"{}\",database=\"{}\"}} 1\n",
-        app.gateway.count(),
-        now.since(app.started_at) / 1000,
-        env!("CARGO_PKG_VERSION"),
-        app.db.dialect().name(),
-    );
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()
-}

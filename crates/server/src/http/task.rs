@@ -16,7 +16,6 @@ use synod_domain::event::Event;
 use synod_protocol::http::Page;
 use synod_protocol::http::problem::ProblemDocument;
 use synod_protocol::http::task::{OutputChunk, OutputList, OutputQuery, Task, TaskQuery};
-
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
 

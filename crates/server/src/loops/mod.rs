@@ -1,12 +1,12 @@
 //! Reconcilers: they take no input, run on a timer and on the doorbell, and look only at the database.
 
+mod audit;
 pub mod presence;
 pub mod reports;
 mod rollout;
 mod seal;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use synod_db::doorbell::Topic;
@@ -19,12 +19,13 @@ use crate::app::App;
 pub fn spawn(tasks: &mut JoinSet<()>, app: &Arc<App>, stop: &watch::Receiver<bool>) {
     tasks.spawn(repeat(app.clone(), stop.clone(), "rollout", Some(Topic::Runs), Duration::from_millis(500), rollout::tick));
     tasks.spawn(repeat(app.clone(), stop.clone(), "deliver", Some(Topic::Tasks), Duration::from_secs(5), rollout::deliver));
+    tasks.spawn(audit::run(app.clone(), stop.clone()));
     tasks.spawn(repeat(app.clone(), stop.clone(), "member", None, Duration::from_secs(3), crate::ops::system::heartbeat));
+    tasks.spawn(repeat(app.clone(), stop.clone(), "trust", None, Duration::from_secs(2), |app| async move { crate::ops::trust::push(&app).await }));
     tasks.spawn(repeat(app.clone(), stop.clone(), "prune", None, Duration::from_secs(600), crate::ops::system::prune));
+    tasks.spawn(repeat(app.clone(), stop.clone(), "metrics", None, Duration::from_secs(10), crate::ops::metrics::catch_up));
     if !app.db.dialect().has_one_writer() {
-        let taken_at = Arc::new(AtomicI64::new(0));
-        let seal = move |app| seal::tick(app, taken_at.clone());
-        tasks.spawn(repeat(app.clone(), stop.clone(), "seal", Some(Topic::Unsealed), Duration::from_secs(1), seal));
+        tasks.spawn(repeat(app.clone(), stop.clone(), "seal", Some(Topic::Unsealed), Duration::from_secs(1), seal::tick));
     }
 }
 

@@ -10,11 +10,11 @@ use synod_db::doorbell::Topic;
 use synod_db::event;
 use synod_db::node::{self, Connected, Seen};
 use synod_domain::Result;
-use synod_domain::error::Kind;
 use synod_domain::event::{NewEvent, types};
 use tokio::sync::{mpsc, watch};
 
 use crate::app::App;
+use crate::patience::{Pauses, patiently};
 
 enum Note {
     /// A stream, and its node's name.
@@ -38,6 +38,8 @@ pub struct Incoming {
 
 /// When so many notes wait, the database is away; heartbeats are then left out, for the next one says the same.
 const MANY: usize = 20_000;
+/// While the database is away.
+const PAUSES: Pauses = Pauses { first: Duration::from_secs(1), longest: Duration::from_secs(1) };
 
 /// A queue and its end.
 pub fn queue() -> (Queue, Incoming) {
@@ -64,7 +66,7 @@ impl Queue {
 
     /// An agent was heard.
     pub fn seen(&self, seen: Seen) {
-        let says_more = seen.facts.is_some() || seen.version.is_some();
+        let says_more = seen.facts.is_some() || seen.version.is_some() || seen.trust.is_some();
         if says_more || self.waiting.load(Ordering::Relaxed) < MANY {
             self.push(Note::Seen(seen));
         }
@@ -84,13 +86,13 @@ pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receive
             }
             _ = stop.changed() => return,
         }
-        match patiently(&app, &notes, &mut stop).await {
+        match patiently("presence", PAUSES, &mut stop, || write(&app, &notes)).await {
             None => return,
             Some(Ok(())) => {}
             // It would fail for ever and hold up everybody: all but the one that it is about are written.
             Some(Err(_)) => {
                 for note in &notes {
-                    match patiently(&app, std::slice::from_ref(note), &mut stop).await {
+                    match patiently("presence", PAUSES, &mut stop, || write(&app, std::slice::from_ref(note))).await {
                         None => return,
                         Some(Ok(())) => {}
                         Some(Err(error)) => tracing::error!(?error, "the presence of an agent cannot be recorded"),
@@ -101,20 +103,6 @@ pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receive
         notes.clear();
         // Let more gather: presence is worth a moment's delay, not a commit for each agent.
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Writes notes, as soon as the database is there; nothing when told to stop before.
-async fn patiently(app: &Arc<App>, notes: &[Note], stop: &mut watch::Receiver<bool>) -> Option<Result<()>> {
-    loop {
-        match write(app, notes).await {
-            Err(error) if error.code().kind == Kind::Unavailable => tracing::warn!(%error, "presence is not written; trying again"),
-            done => return Some(done),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            _ = stop.changed() => return None,
-        }
     }
 }
 
@@ -150,6 +138,7 @@ async fn write(app: &Arc<App>, notes: &[Note]) -> Result<()> {
                 known.at = new.at;
                 known.facts = new.facts.clone().or(known.facts.take());
                 known.version = new.version.clone().or(known.version.take());
+                known.trust = new.trust.clone().or(known.trust.take());
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_db::doorbell::Topic;
-use synod_db::task::{Detail, Ended, NewOutput, Started};
+use synod_db::task::{Detail, Ended, NewOutput, SignedResult, Started};
 use synod_domain::error::{Kind, code};
 use synod_domain::task::{Outcome, Phase, Segment};
 use synod_domain::{Error, Result};
@@ -14,16 +14,21 @@ use synod_protocol::agent::{self, report, split_task};
 use tokio::sync::{mpsc, watch};
 
 use crate::app::App;
+use crate::patience::{Pauses, patiently};
 use crate::untrusted::{bounded, without_nul};
 
 /// So many reports may wait; beyond that, agents' streams are read more slowly.
 const BACKLOG: usize = 8192;
 /// So many go into one transaction.
 const BATCH: usize = 2000;
+/// While the database is away.
+const PAUSES: Pauses = Pauses { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
 /// The most output taken from one task, in bytes of JSON: the bound of the agent and its envelope.
 const MAX_OUTPUT: usize = 8 * 1024 * 1024;
 /// The largest outcome taken from one task, in bytes of JSON: it comes back with every listing the task is in.
 const MAX_OUTCOME: usize = 256 * 1024;
+/// The largest signed result taken, in bytes.
+const MAX_SIGNED: usize = 16 * 1024;
 /// Times that can be written and read again, in milliseconds: until the end of the year 9999.
 const YEARS: std::ops::Range<i64> = 0..253_402_300_800_000;
 
@@ -43,13 +48,13 @@ pub struct Report {
 enum Body {
     Started { at: i64 },
     Output(Vec<(u32, String)>),
-    Ended { outcome: Box<Outcome>, output: Vec<(u32, String)> },
+    Ended { outcome: Box<Outcome>, output: Vec<(u32, String)>, signed: Option<String> },
 }
 
 impl Report {
     /// The end of a task.
     pub fn ended(node: &str, run: &str, idx: u32, outcome: Outcome, output: Vec<(u32, String)>) -> Self {
-        Self { node: node.to_owned(), run: run.to_owned(), idx, body: Body::Ended { outcome: Box::new(outcome), output } }
+        Self { node: node.to_owned(), run: run.to_owned(), idx, body: Body::Ended { outcome: Box::new(outcome), output, signed: None } }
     }
 }
 
@@ -78,11 +83,20 @@ pub fn read(node: &str, report: agent::Report) -> Result<Report> {
             if output.iter().map(|(_, text)| text.len()).sum::<usize>() > MAX_OUTPUT {
                 return Err(Error::new(code::TOO_LARGE, "the output is larger than any agent may keep"));
             }
-            Body::Ended { outcome: Box::new(outcome), output }
+            Body::Ended { outcome: Box::new(outcome), output, signed: signed_result(&finished.signed_result) }
         }
         None => return Err(wrong("an empty report".into())),
     };
     Ok(Report { node: node.to_owned(), run: run.to_owned(), idx, body })
+}
+
+/// The signed result as it is stored: whether its signature holds is for those to check who want to believe it.
+fn signed_result(bytes: &[u8]) -> Option<String> {
+    if bytes.is_empty() || bytes.len() > MAX_SIGNED {
+        return None;
+    }
+    synod_trust::Envelope::read(bytes).ok()?;
+    String::from_utf8(bytes.to_vec()).ok()
 }
 
 fn read_output(output: agent::Output) -> Result<(u32, String)> {
@@ -116,16 +130,21 @@ pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receive
     let mut batch = Vec::new();
     loop {
         tokio::select! {
-            n = incoming.0.recv_many(&mut batch, BATCH) => if n == 0 { return },
+            n = incoming.0.recv_many(&mut batch, BATCH) => {
+                if n == 0 {
+                    return;
+                }
+                app.counters.reported(n);
+            }
             _ = stop.changed() => return,
         }
-        match patiently(&app, &batch, &mut stop).await {
+        match patiently("results", PAUSES, &mut stop, || record(&app, &batch)).await {
             None => return,
             Some(Ok(())) => {}
             // It would fail for ever and hold up everybody: all but the one that it is about are recorded.
             Some(Err(_)) => {
                 for report in &batch {
-                    match patiently(&app, std::slice::from_ref(report), &mut stop).await {
+                    match patiently("results", PAUSES, &mut stop, || record(&app, std::slice::from_ref(report))).await {
                         None => return,
                         Some(Ok(())) => {}
                         // Not acknowledged, it stays in its agent's journal.
@@ -135,21 +154,6 @@ pub async fn run(app: Arc<App>, mut incoming: Incoming, mut stop: watch::Receive
             }
         }
         batch.clear();
-    }
-}
-
-/// Records reports, as soon as the database is there; nothing when told to stop before.
-async fn patiently(app: &Arc<App>, batch: &[Report], stop: &mut watch::Receiver<bool>) -> Option<Result<()>> {
-    let mut wait = Duration::from_millis(50);
-    loop {
-        match record(app, batch).await {
-            Err(error) if error.code().kind == Kind::Unavailable => tracing::warn!(%error, reports = batch.len(), "results wait for the database"),
-            done => return Some(done),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(wait) => wait = (wait * 2).min(Duration::from_secs(2)),
-            _ = stop.changed() => return None,
-        }
     }
 }
 
@@ -184,9 +188,12 @@ async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
                 work.started.push(Started { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), at, deadline_at });
             }
             Body::Output(output) => add_output(output),
-            Body::Ended { outcome, output } => {
+            Body::Ended { outcome, output, signed } => {
                 add_output(output);
                 work.ended.push(ended(report, outcome)?);
+                if let Some(envelope) = signed {
+                    work.signed.push(SignedResult { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), envelope: envelope.clone() });
+                }
                 acks.entry(&report.node).or_default().push((report.run.clone(), report.idx));
             }
         }
@@ -205,8 +212,19 @@ async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
 
 /// Of two reports of the same thing in one batch, one is enough (and all that a statement can take).
 fn dedupe(work: &mut crate::ops::task::Reported) {
-    let mut seen = BTreeSet::new();
-    work.ended.retain(|e| seen.insert((e.run_id.clone(), e.idx, e.node_id.clone())));
+    let mut ends: HashMap<(String, u32, String), (String, Option<i32>)> = HashMap::new();
+    let mut others = BTreeSet::new();
+    for end in std::mem::take(&mut work.ended) {
+        let (task, how) = ((end.run_id.clone(), end.idx, end.node_id.clone()), (end.phase.clone(), end.exit_code));
+        match ends.get(&task) {
+            None => {
+                ends.insert(task, how);
+                work.ended.push(end);
+            }
+            Some(first) if *first != how && others.insert(task) => work.other_ends.push(end),
+            Some(_) => {}
+        }
+    }
     let mut seen = BTreeSet::new();
     work.started.retain(|s| seen.insert((s.run_id.clone(), s.idx, s.node_id.clone())));
     let mut chunks: BTreeMap<(String, u32, String, u32), NewOutput> = BTreeMap::new();

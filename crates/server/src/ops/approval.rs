@@ -1,10 +1,12 @@
 //! Decisions on runs.
 
 use serde_json::json;
+use synod_db::run::Run as Row;
 use synod_db::{approval, event, run};
 use synod_domain::approval::{Decision, Excluded, rules_for};
 use synod_domain::error::code;
 use synod_domain::event::types;
+use synod_domain::manifest::Manifest;
 use synod_domain::run::Phase;
 use synod_domain::{Error, Problem, Result};
 use synod_protocol::http::run::{ApprovalRequest, Run};
@@ -12,20 +14,22 @@ use synod_protocol::http::run::{ApprovalRequest, Run};
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
-use crate::ops::rollout::{Work, run_event};
+use crate::ops::rollout::{Seen, Work, run_event};
+use crate::signing::{self, Cover, Given};
 
 /// Records a person's decision on exactly one digest, and judges the run by it.
 pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> Result<Run> {
     if request.comment.len() > 2000 || request.comment.contains('\0') {
         return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/comment", "a comment is at most 2000 bytes of text")]));
     }
-    let id = super::run::resolve(&mut ctx.app.db.reader().await?, id).await?.id;
     let mut tx = ctx.app.db.begin().await?;
-    let mut row = run::lock(&mut tx, &id).await?.ok_or_else(|| Error::not_found("run", &id))?;
+    let mut row = super::run::lock(&mut tx, id).await?;
+    let id = row.id.clone();
     // Judged by what holds now, inside the transaction, not by what held when the request came in.
     let access = ctx.app.access.current(&mut tx).await?;
     let ctx = Ctx { access, ..ctx.clone() };
-    ctx.require(Action::RunApprove, &Resource::template(&row.namespace, &row.template))?;
+    let action = if row.break_glass.is_some() { Action::RunBreakGlass } else { Action::RunApprove };
+    ctx.require(action, &Resource::template(&row.namespace, &row.template))?;
     match row.phase {
         Phase::Pending if ctx.now >= row.approve_by => {
             return Err(Error::new(code::RUN_EXPIRED, format!("run {id} could be decided until {}", row.approve_by)));
@@ -44,24 +48,16 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     }
     let document = ctx.app.manifests.of(&row)?;
     let manifest = &document.manifest;
-    let standing = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
-    if let Err(excluded) = rules_for(&manifest.approval, &row.requester, &row.author, &standing) {
-        let rules: Vec<String> = manifest.approval.rules.iter().map(ToString::to_string).collect();
-        return Err(match excluded {
-            Excluded::Requester => Error::new(code::OWN_REQUEST, format!("{} asked for run {id} and may not decide on it", ctx.caller.user)),
-            Excluded::Author => Error::new(code::AUTHOR_EXCLUDED, format!("{} wrote this revision of the template and may not decide on it", ctx.caller.user)),
-            Excluded::NoRule => {
-                Error::new(code::NOT_AN_APPROVER, format!("the decision of {} would not count; run {id} asks for {}", ctx.caller.user, rules.join(" and ")))
-            }
-        });
-    }
+    let cover = signing::cover(&document, &ctx.access, &mut tx).await?;
+    check_counts(&ctx, &row, manifest, cover.as_deref())?;
+    let signature = check_signature(&ctx, &row, manifest, cover.as_deref(), request)?;
     let decision = approval::Approval {
         person: ctx.caller.user.clone(),
         decision: request.decision,
         digest: request.digest.clone(),
         comment: request.comment.clone(),
         at: ctx.now,
-        signature: None,
+        signature,
     };
     if !approval::insert(&mut tx, &id, &decision).await? {
         return Err(Error::new(code::ALREADY_VOTED, format!("{} has decided on run {id} already", ctx.caller.user)));
@@ -70,15 +66,62 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
         Decision::Approve => "approve",
         Decision::Reject => "reject",
     };
-    let data = json!({"decision": word, "digest": request.digest, "comment": request.comment});
+    let key = decision.signature.as_deref().and_then(signing::key_of);
+    let data = json!({"decision": word, "digest": request.digest, "comment": request.comment, "key": key});
     let mut events = vec![run_event(types::APPROVAL_GIVEN, &row, &ctx.actor(), data)];
     let mut effects = Effects { events: true, ..Effects::default() };
-    let mut work = Work { run: &mut row, manifest, access: &ctx.access, now: ctx.now, events: &mut events, effects: &mut effects };
+    let mut seen = Seen::default();
+    let mut work = Work { run: &mut row, document: &document, access: &ctx.access, now: ctx.now, events: &mut events, effects: &mut effects, seen: &mut seen };
     work.settle(&mut tx).await?;
     run::update(&mut tx, &row).await?;
+    let shown = super::run_view::brief(&ctx, &mut tx, row, seen).await?;
+    // Last, because it holds up others' events until the commit.
     event::append(&mut tx, &events, ctx.now).await?;
-    let shown = super::run_view::brief(&ctx, &mut tx, row).await?;
     tx.commit().await?;
     effects.carry_out(&ctx.app);
     Ok(shown)
+}
+
+/// Refuses a decision that no rule asks for: neither one of the template nor one of the trust root.
+fn check_counts(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>) -> Result<()> {
+    let (id, user) = (&row.id, &ctx.caller.user);
+    if let Some(rule) = &row.break_glass {
+        if *user == row.requester {
+            return Ok(());
+        }
+        return Err(Error::new(code::NOT_AN_APPROVER, format!("run {id} is to start by break-glass rule {rule}: it awaits only {}", row.requester)));
+    }
+    let standing = ctx.access.standing(user, &row.namespace, &row.template, ctx.now);
+    match rules_for(&manifest.approval, &row.requester, &row.author, &standing) {
+        Ok(_) => Ok(()),
+        Err(Excluded::Requester) => Err(Error::new(code::OWN_REQUEST, format!("{user} asked for run {id} and may not decide on it"))),
+        Err(Excluded::Author) => Err(Error::new(code::AUTHOR_EXCLUDED, format!("{user} wrote this revision of the template and may not decide on it"))),
+        Err(Excluded::NoRule) if cover.is_some_and(|cover| cover.asks(manifest, user)) => Ok(()),
+        Err(Excluded::NoRule) => {
+            let rules: Vec<String> = manifest.approval.rules.iter().map(ToString::to_string).collect();
+            let rules = if rules.is_empty() { "nobody".into() } else { rules.join(" and ") };
+            Err(Error::new(code::NOT_AN_APPROVER, format!("the decision of {user} would not count; run {id} asks for {rules}")))
+        }
+    }
+}
+
+/// The signed decision as it is stored, when the trust root covers the run; it must be signed then.
+fn check_signature(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>, request: &ApprovalRequest) -> Result<Option<String>> {
+    match (cover, &request.signature) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Error::new(code::SIGNATURE_INVALID, format!("no published trust root covers run {}, so nobody could tell what the signature is worth; decide without", row.id))),
+        (Some(_), None) => Err(Error::new(code::SIGNATURE_NEEDED, format!("the trust root covers run {}: the decision of {} must be signed", row.id, ctx.caller.user))),
+        (Some(cover), Some(envelope)) => {
+            let given = Given {
+                person: &ctx.caller.user,
+                digest: &row.digest,
+                decision: request.decision,
+                comment: &request.comment,
+                ratifies: false,
+                envelope,
+            };
+            cover.check(manifest, &given, ctx.now)?;
+            String::from_utf8(envelope.to_bytes()).map(Some).map_err(Error::internal)
+        }
+    }
 }

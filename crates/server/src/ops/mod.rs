@@ -2,8 +2,12 @@
 
 pub mod access;
 pub mod approval;
+pub mod audit;
 pub mod auth;
+pub mod break_glass;
+pub mod bundle;
 pub mod event;
+pub mod metrics;
 pub mod node;
 pub mod object;
 pub mod rollout;
@@ -11,6 +15,7 @@ pub mod run;
 pub mod run_view;
 pub mod system;
 pub mod task;
+pub mod trust;
 pub mod user;
 
 use std::collections::BTreeSet;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::json;
 use synod_db::doorbell::Topic;
 use synod_db::node::{self, JoinToken as TokenRow, Node as Row};
-use synod_db::{Tx, event};
+use synod_db::{Tx, event, trust};
 use synod_domain::error::code;
 use synod_domain::event::{NewEvent, types};
 use synod_domain::node::{all_labels, check_given, check_name};
 use synod_domain::selector::Selector;
-use synod_domain::{Error, Problem, Result, Span};
+use synod_domain::{Error, Problem, Result, Span, Timestamp};
 use synod_protocol::http::Page;
-use synod_protocol::http::node::{CreatedJoinToken, EnrolRequest, EnrolResponse, JoinToken, NewJoinToken, Node, NodeChange, NodeQuery};
+use synod_protocol::http::node::{CreatedJoinToken, EnrolRequest, EnrolResponse, JoinToken, NewJoinToken, Node, NodeChange, NodeQuery, NodeTrust};
 
 use crate::app::App;
 use crate::authz::{Action, Resource};
@@ -33,6 +33,7 @@ fn view(row: Row) -> Node {
         joined_at: row.joined_at,
         last_seen_at: row.last_seen_at,
         certificate_expires_at: row.certificate_expires_at,
+        trust: NodeTrust { alarm: row.trust_alarm, ..serde_json::from_value(row.trust).unwrap_or_default() },
     }
 }
 
@@ -221,19 +222,31 @@ pub async fn enrol(app: &Arc<App>, request: &EnrolRequest) -> Result<EnrolRespon
         facts,
         version: bounded(&request.version, 100),
         age_recipient: request.age_recipient.clone(),
-        certificate_serial: issued.serial,
+        certificate_serial: issued.serial.clone(),
         certificate_expires_at: issued.expires_at,
         joined_at: now,
         last_seen_at: None,
         server: None,
+        trust: json!({}),
+        trust_alarm: String::new(),
     };
     if !node::insert(&mut tx, &row).await? {
         return Err(Error::new(code::NODE_EXISTS, format!("a node named {} exists already", request.name)));
     }
     let servers = super::system::alive_urls(app, &mut tx).await?;
-    let joined = about(types::NODE_JOINED, &format!("node:{}", request.name), &request.name, json!({"id": node_id, "labels": row.labels, "token": token.id}));
+    let key = note_key(&mut tx, &node_id, &issued.spki, now).await?;
+    let data = json!({"id": node_id, "labels": row.labels, "token": token.id, "key": key});
+    let joined = about(types::NODE_JOINED, &format!("node:{}", request.name), &request.name, data);
     record(app, tx, joined).await?;
     Ok(EnrolResponse { node_id, certificate_pem: issued.certificate_pem, ca_pem: app.authority.pem.clone(), servers })
+}
+
+/// Keeps a node's public key, by which its results are verified; returns the key's id.
+async fn note_key(tx: &mut Tx, node_id: &str, spki: &[u8], now: Timestamp) -> Result<String> {
+    let digest = synod_trust::result::key_id(spki);
+    let key = trust::NodeKey { digest: digest.clone(), node_id: node_id.to_owned(), spki: synod_trust::strict::to_base64(spki) };
+    trust::add_node_key(tx, &key, now).await?;
+    Ok(digest)
 }
 
 /// Issues a new certificate for a node that shows a valid one.
@@ -242,7 +255,9 @@ pub async fn renew(app: &Arc<App>, node_id: &str, csr_pem: &str) -> Result<Strin
     let mut tx = app.db.begin().await?;
     let row = node::by_id(&mut tx, node_id).await?.ok_or_else(|| Error::new(code::NODE_REVOKED, "this node was removed"))?;
     node::set_certificate(&mut tx, node_id, &issued.serial, issued.expires_at).await?;
-    let renewed = about(types::NODE_RENEWED, &format!("node:{}", row.name), &row.name, json!({"serial": issued.serial, "expiresAt": issued.expires_at}));
+    let key = note_key(&mut tx, node_id, &issued.spki, app.clock.now()).await?;
+    let data = json!({"id": node_id, "serial": issued.serial, "expiresAt": issued.expires_at, "key": key});
+    let renewed = about(types::NODE_RENEWED, &format!("node:{}", row.name), &row.name, data);
     record(app, tx, renewed).await?;
     Ok(issued.certificate_pem)
 }

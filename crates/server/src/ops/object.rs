@@ -44,8 +44,23 @@ fn stands_in(kind: Kind, namespace: Option<&str>, name: &str) -> Resource {
     if kind == Kind::Namespace { Resource::namespace(name) } else { resource(namespace) }
 }
 
-/// Applies documents: all of them, or none.
-pub async fn apply(ctx: &Ctx, request: &ApplyRequest) -> Result<ApplyResponse> {
+/// Refuses what was edited from, or decided on, another revision than there is now; 0 is none.
+fn check_revision(wanted: Option<u64>, kind: Kind, namespace: Option<&str>, name: &str, now: u64) -> Result<()> {
+    match wanted {
+        Some(wanted) if wanted != now => {
+            let is = if now == 0 { "does not exist".to_owned() } else { format!("is at revision {now}") };
+            Err(Error::new(code::REVISION_CONFLICT, format!("{} {is}, and not at revision {wanted}", title(kind, namespace, name))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Applies documents: all of them, or none. With a revision given, the one document only when that is still the newest.
+pub async fn apply(ctx: &Ctx, request: &ApplyRequest, if_match: Option<u64>) -> Result<ApplyResponse> {
+    if if_match.is_some() && request.documents.len() != 1 {
+        let message = format!("If-Match is about one document; this request has {}", request.documents.len());
+        return Err(Error::new(code::UNKNOWN_PARAMETER, message));
+    }
     let mut objects: Vec<(usize, Object)> = Vec::new();
     let mut problems = Vec::new();
     for (n, document) in request.documents.iter().enumerate() {
@@ -84,7 +99,7 @@ pub async fn apply(ctx: &Ctx, request: &ApplyRequest) -> Result<ApplyResponse> {
     let mut results: Vec<(usize, Applied)> = Vec::new();
     let mut events = Vec::new();
     for (n, object) in &objects {
-        let done = put(ctx, &mut tx, object, &mut events).await.map_err(|error| within(*n, error))?;
+        let done = put(ctx, &mut tx, object, if_match, &mut events).await.map_err(|error| within(*n, error))?;
         results.push((*n, done));
     }
     let access = Access::read(&mut tx).await.map_err(|e| e.caused_by("after applying"))?;
@@ -116,7 +131,7 @@ fn within(n: usize, error: Error) -> Error {
     }
 }
 
-async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, events: &mut Vec<NewEvent>) -> Result<Applied> {
+async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, if_match: Option<u64>, events: &mut Vec<NewEvent>) -> Result<Applied> {
     if new.kind != Kind::Namespace
         && let Some(namespace) = &new.namespace
         && ctx.access.namespaces.get(namespace).is_some_and(|n| n.frozen)
@@ -131,6 +146,7 @@ async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, events: &mut Vec<NewEvent>) -
     let old = object::lock(tx, new.kind, new.namespace.as_deref(), &new.name).await?;
     let digest = new.digest()?;
     let live = old.as_ref().filter(|old| !old.deleted);
+    check_revision(if_match, new.kind, new.namespace.as_deref(), &new.name, live.map_or(0, |live| live.revision))?;
     if let Some(live) = live
         && live.digest == digest
     {
@@ -320,11 +336,7 @@ pub async fn object_delete(ctx: &Ctx, kind: Kind, name: &str, query: &ObjectQuer
     let Some(old) = object::lock(&mut tx, kind, namespace, name).await?.filter(|old| !old.deleted) else {
         return Err(missing(&mut tx, kind, namespace, name).await?);
     };
-    if let Some(wanted) = if_match
-        && wanted != old.revision
-    {
-        return Err(Error::new(code::REVISION_CONFLICT, format!("{} is at revision {}, not {wanted}", title(kind, namespace, name), old.revision)));
-    }
+    check_revision(if_match, kind, namespace, name, old.revision)?;
     if let Some(namespace) = namespace
         && ctx.access.namespaces.get(namespace).is_some_and(|n| n.frozen)
     {
@@ -344,10 +356,10 @@ pub async fn object_delete(ctx: &Ctx, kind: Kind, name: &str, query: &ObjectQuer
         ..old
     };
     object::put(&mut tx, &gone).await?;
-    event::append(&mut tx, &[object_event(types::OBJECT_DELETED, ctx, &gone)], ctx.now).await?;
     if kind.is_access() {
         check_not_locked_out(ctx, &Access::read(&mut tx).await?)?;
     }
+    event::append(&mut tx, &[object_event(types::OBJECT_DELETED, ctx, &gone)], ctx.now).await?;
     tx.commit().await?;
     Effects { events: true, ..Effects::default() }.carry_out(&ctx.app);
     Ok(())

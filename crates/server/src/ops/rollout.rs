@@ -4,25 +4,41 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
+use synod_db::approval::Approval;
 use synod_db::run::Run;
 use synod_db::{Tx, event, run, task};
 use synod_domain::approval::{Decision, Verdict, Vote, decide, rules_for};
 use synod_domain::event::{NewEvent, types};
-use synod_domain::manifest::Manifest;
-use synod_domain::run::Phase;
+use synod_domain::run::{Phase, Ratification};
 use synod_domain::strategy::{Next, Progress, next};
 use synod_domain::{Error, Result, Span, Timestamp, task as tasks};
+use synod_protocol::http::run::TaskCounts;
 
 use crate::access::Access;
 use crate::app::App;
+use crate::manifests::Document;
 use crate::ops::Effects;
+use crate::signing;
 
 /// How often a run is looked at again although nothing calls for it.
 const SAFETY: Span = Span::secs(60);
 
+fn unmet(too_late: bool) -> Verdict {
+    if too_late { Verdict::Expired } else { Verdict::Pending(Vec::new()) }
+}
+
 /// An event about a run.
 pub fn run_event(kind: &'static str, run: &Run, actor: &str, data: serde_json::Value) -> NewEvent {
     NewEvent { kind, subject: format!("run/{}", run.id), namespace: Some(run.namespace.clone()), run: Some(run.id.clone()), actor: actor.to_owned(), data }
+}
+
+/// What a transaction knows of a run's other rows, so that showing the run need not read them again.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The decisions on it.
+    pub decisions: Option<Vec<Approval>>,
+    /// Its tasks.
+    pub tasks: Option<TaskCounts>,
 }
 
 /// A transaction's work on one run: the run, what it is to do, what is to be recorded.
@@ -30,7 +46,7 @@ pub struct Work<'a> {
     /// The run, locked.
     pub run: &'a mut Run,
     /// What it is to do.
-    pub manifest: &'a Manifest,
+    pub document: &'a Document,
     /// Who may do what.
     pub access: &'a Access,
     /// The time.
@@ -39,6 +55,8 @@ pub struct Work<'a> {
     pub events: &'a mut Vec<NewEvent>,
     /// Effects so far.
     pub effects: &'a mut Effects,
+    /// What was read and made besides.
+    pub seen: &'a mut Seen,
 }
 
 impl Work<'_> {
@@ -63,22 +81,52 @@ impl Work<'_> {
 
     /// Secrets that nobody will need any more.
     pub async fn forget_secrets(&self, tx: &mut Tx) -> Result<()> {
-        if self.manifest.secrets.is_empty() { Ok(()) } else { run::forget_secrets(tx, &self.run.id).await }
+        if self.document.manifest.secrets.is_empty() { Ok(()) } else { run::forget_secrets(tx, &self.run.id).await }
     }
 
-    /// How the votes stand at this moment: every voter's rights are judged anew.
-    pub async fn verdict(&self, tx: &mut Tx) -> Result<(Verdict, Vec<Vote>)> {
-        let votes: Vec<Vote> = synod_db::approval::list(tx, &self.run.id)
-            .await?
-            .into_iter()
-            .filter(|vote| vote.digest == self.run.digest)
+    /// How the votes stand at this moment: every voter's rights are judged anew, and where the trust root covers the run,
+    /// every signature.
+    pub async fn verdict(&mut self, tx: &mut Tx) -> Result<(Verdict, Vec<Vote>)> {
+        let manifest = &self.document.manifest;
+        let decisions = synod_db::approval::list(tx, &self.run.id).await?;
+        let judged = match signing::cover(self.document, self.access, tx).await? {
+            Some(cover) => {
+                let used = self.used_today(tx).await?;
+                Some(cover.judge(manifest, &self.run.digest, &decisions, used, self.now))
+            }
+            None => None,
+        };
+        let votes: Vec<Vote> = decisions
+            .iter()
+            .filter(|vote| vote.digest == self.run.digest && judged.as_ref().is_none_or(|judged| judged.counted.contains(&vote.person)))
             .map(|vote| {
                 let standing = self.access.standing(&vote.person, &self.run.namespace, &self.run.template, self.now);
-                let rules = rules_for(&self.manifest.approval, &self.run.requester, &self.run.author, &standing).unwrap_or_default();
-                Vote { person: vote.person, decision: vote.decision, rules }
+                let rules = rules_for(&manifest.approval, &self.run.requester, &self.run.author, &standing).unwrap_or_default();
+                Vote { person: vote.person.clone(), decision: vote.decision, rules }
             })
             .collect();
-        Ok((decide(&self.manifest.approval, &votes, self.now, self.run.approve_by), votes))
+        self.seen.decisions = Some(decisions);
+        let too_late = self.now >= self.run.approve_by;
+        if manifest.break_glass.is_some() {
+            let met = judged.is_some_and(|judged| judged.met);
+            let verdict = if met { Verdict::Granted(Vec::new()) } else { unmet(too_late) };
+            return Ok((verdict, votes));
+        }
+        let verdict = match (decide(&manifest.approval, &votes, self.now, self.run.approve_by), judged) {
+            (Verdict::Rejected(by), _) => Verdict::Rejected(by),
+            (_, Some(judged)) if !judged.rejected.is_empty() => Verdict::Rejected(judged.rejected),
+            (Verdict::Granted(_), Some(judged)) if !judged.met => unmet(too_late),
+            (verdict, _) => verdict,
+        };
+        Ok((verdict, votes))
+    }
+
+    /// How often today the break-glass rule of this run was used for others.
+    async fn used_today(&self, tx: &mut Tx) -> Result<u32> {
+        match &self.document.manifest.break_glass {
+            Some(rule) => run::break_glass_used(tx, rule, self.now.day_begins(), &self.run.id).await,
+            None => Ok(0),
+        }
     }
 
     /// Judges a pending run: the one way into `approved`, whoever's door led here.
@@ -89,6 +137,11 @@ impl Work<'_> {
         match self.verdict(tx).await? {
             (Verdict::Granted(by), votes) => {
                 self.enter(Phase::Approved, "")?;
+                if let Some(rule) = &self.document.manifest.break_glass {
+                    self.run.ratification = Some(Ratification::Unratified);
+                    let data = json!({"digest": self.run.digest, "rule": rule, "by": self.run.requester, "reason": self.run.reason, "nodes": self.run.node_count});
+                    self.record(types::RUN_BREAK_GLASS, &format!("user:{}", self.run.requester), data);
+                }
                 let by: Vec<_> = by.into_iter().map(|(rule, person)| json!({"rule": rule, "person": person})).collect();
                 self.record(types::RUN_APPROVED, "system", json!({"digest": self.run.digest, "by": by}));
                 // Judged just now, in this transaction; it is judged anew only when the run begins later.
@@ -128,7 +181,7 @@ impl Work<'_> {
 
     /// Whether nothing but the approvals could keep an approved run from beginning now.
     fn may_begin(&self) -> bool {
-        self.run.not_before.is_none_or(|at| self.now >= at) && !self.is_frozen() && self.now <= self.manifest.expires_at
+        self.run.not_before.is_none_or(|at| self.now >= at) && !self.is_frozen() && self.now <= self.document.manifest.expires_at
     }
 
     fn is_frozen(&self) -> bool {
@@ -147,7 +200,7 @@ impl Work<'_> {
             self.run.message = "waits: the namespace is frozen".into();
             return Ok(());
         }
-        if self.now > self.manifest.expires_at {
+        if self.now > self.document.manifest.expires_at {
             self.enter(Phase::Expired, "its time to run was over before it could begin")?;
             self.record(types::RUN_EXPIRED, "system", json!({}));
             return self.forget_secrets(tx).await;
@@ -157,9 +210,10 @@ impl Work<'_> {
         synod_db::approval::set_rules(tx, &self.run.id, &rules).await?;
         self.enter(Phase::Running, "")?;
         self.run.started_at = Some(self.now);
-        let first = self.manifest.strategy.batch_size(0, self.run.node_count).min(self.run.node_count);
-        let start_by = self.now.after(self.manifest.start_deadline);
+        let first = self.document.manifest.strategy.batch_size(0, self.run.node_count).min(self.run.node_count);
+        let start_by = self.now.after(self.document.manifest.start_deadline);
         task::create(tx, self.run, first, self.now, start_by).await?;
+        self.seen.tasks = Some(TaskCounts { assigned: first, waiting: self.run.node_count - first, ..TaskCounts::default() });
         self.run.batches = 1;
         self.run.wake_at = Some(self.now.after(SAFETY));
         self.effects.assigned.insert(self.run.id.clone());
@@ -196,7 +250,7 @@ impl Work<'_> {
                 self.run.batch_ended_at = Some(self.now);
             }
             let progress = Progress { batches: self.run.batches, batch_ended: self.run.batch_ended_at, gates_opened: self.run.gates_opened };
-            match next(&self.manifest.strategy, &tally, &progress, self.now) {
+            match next(&self.document.manifest.strategy, &tally, &progress, self.now) {
                 Next::Running => {
                     self.run.wake_at = Some(self.now.after(SAFETY));
                     return Ok(());
@@ -216,7 +270,7 @@ impl Work<'_> {
                     return Ok(());
                 }
                 Next::Assign(n) => {
-                    let start_by = self.now.after(self.manifest.start_deadline);
+                    let start_by = self.now.after(self.document.manifest.start_deadline);
                     task::assign_next(tx, &self.run.id, n, self.run.batches, self.now, start_by).await?;
                     self.record(types::RUN_BATCH, "system", json!({"batch": self.run.batches, "nodes": n}));
                     self.run.batches += 1;
@@ -260,7 +314,8 @@ pub async fn look(app: &Arc<App>, id: &str) -> Result<()> {
     let access = app.access.current(&mut tx).await?;
     let mut events = Vec::new();
     let mut effects = Effects::default();
-    let mut work = Work { run: &mut run, manifest: &document.manifest, access: &access, now, events: &mut events, effects: &mut effects };
+    let (document, seen) = (&*document, &mut Seen::default());
+    let mut work = Work { run: &mut run, document, access: &access, now, events: &mut events, effects: &mut effects, seen };
     match work.run.phase {
         Phase::Pending => work.settle(&mut tx).await?,
         Phase::Approved => work.begin(&mut tx).await?,

@@ -22,9 +22,10 @@ use synod_protocol::http::run::{CancelRequest, ReplayRequest, Run, RunPlan, RunQ
 
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
-use crate::ops::Effects;
-use crate::ops::rollout::{Work, run_event};
+use crate::ops::{Effects, break_glass};
+use crate::ops::rollout::{Seen, Work, run_event};
 use crate::ops::run_view::{brief, preview, rule_statuses, summary, view};
+use crate::signing;
 
 /// A run asked for, or what it would be.
 pub enum Requested {
@@ -51,7 +52,8 @@ pub async fn run_create(ctx: &Ctx, request: &RunRequest, key: Option<&str>) -> R
 }
 
 async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, replay_of: Option<&Row>) -> Result<Requested> {
-    ctx.require(Action::RunRequest, &Resource::template(&request.namespace, &request.template))?;
+    let action = if request.break_glass.is_some() { Action::RunBreakGlass } else { Action::RunRequest };
+    ctx.require(action, &Resource::template(&request.namespace, &request.template))?;
     let request_hash = hex::encode(Sha256::digest(serde_json::to_vec(request).map_err(Error::internal)?));
     let mut reader = ctx.app.db.reader().await?;
     if let Some(key) = key
@@ -65,7 +67,11 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
         true => BTreeMap::new(),
         false => node::recipients(&mut reader).await?,
     };
-    let draft = draft(ctx, request, &stored, candidates)?;
+    let mut draft = draft(ctx, request, &stored, candidates)?;
+    if let Some(name) = &request.break_glass {
+        break_glass::prepare(ctx, name, &mut draft.manifest, &draft.entries, &mut reader).await?;
+    }
+    break_glass::check_covered(ctx, &draft.manifest, &draft.entries, &mut reader).await?;
     if request.dry_run {
         return Ok(Requested::Plan(Box::new(plan(ctx, draft))));
     }
@@ -113,9 +119,12 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
         replay_of: replay_of.map(|r| r.id.clone()),
         idempotency_key: key.map(str::to_owned),
         idempotency_hash: key.map(|_| request_hash.clone()),
+        break_glass: m.break_glass.clone(),
+        ratification: None,
     };
     drop(reader);
-    ctx.app.manifests.of(&row)?.set_nodes(&draft.entries)?;
+    let document = ctx.app.manifests.of(&row)?;
+    document.set_nodes(&draft.entries)?;
     let mut tx = ctx.app.db.begin().await?;
     if !run::insert(&mut tx, &row, &nodes).await? {
         tx.rollback().await?;
@@ -129,14 +138,15 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
     let mut effects = Effects { events: true, ..Effects::default() };
     let data = json!({"template": row.template, "revision": row.revision, "digest": row.digest, "nodes": row.node_count, "reason": row.reason, "replayOf": row.replay_of});
     let mut events = vec![run_event(types::RUN_REQUESTED, &row, &ctx.actor(), data)];
-    let mut work = Work { run: &mut row, manifest: &draft.manifest, access: &access, now: ctx.now, events: &mut events, effects: &mut effects };
+    let mut seen = Seen::default();
+    let mut work = Work { run: &mut row, document: &document, access: &access, now: ctx.now, events: &mut events, effects: &mut effects, seen: &mut seen };
     work.settle(&mut tx).await?;
     run::update(&mut tx, &row).await?;
-    event::append(&mut tx, &events, ctx.now).await?;
     let shown = match replay_of {
         Some(_) => view(ctx, &mut tx, row).await?,
-        None => brief(ctx, &mut tx, row).await?,
+        None => brief(ctx, &mut tx, row, seen).await?,
     };
+    event::append(&mut tx, &events, ctx.now).await?;
     tx.commit().await?;
     effects.carry_out(&ctx.app);
     Ok(Requested::Run(Box::new(shown)))
@@ -196,7 +206,7 @@ fn draft(ctx: &Ctx, request: &RunRequest, stored: &Stored, candidates: Vec<synod
     check_count(&target, template, &chosen)?;
     let entries: Vec<NodeEntry> = chosen.nodes.iter().map(|n| NodeEntry { id: n.id.clone(), name: n.name.clone() }).collect();
     let people = ctx.access.approvers(&request.namespace, &request.template, ctx.now);
-    if !synod_domain::approval::meetable(&template.approval, &ctx.caller.user, &stored.author, &people) {
+    if request.break_glass.is_none() && !synod_domain::approval::meetable(&template.approval, &ctx.caller.user, &stored.author, &people) {
         let rules: Vec<String> = template.approval.rules.iter().map(ToString::to_string).collect();
         return Err(Error::new(
             code::UNMEETABLE,
@@ -234,6 +244,7 @@ fn draft(ctx: &Ctx, request: &RunRequest, stored: &Stored, candidates: Vec<synod
         not_before: request.not_before,
         approve_by,
         expires_at: request.not_before.map_or(approve_by, |at| at.max(approve_by)).after(template.approval.runs_within),
+        break_glass: None,
         nonce: hex::encode(rand::random::<[u8; 16]>()),
     };
     Ok(Draft { title: template.title.clone(), manifest, chosen, entries, secrets })
@@ -301,6 +312,15 @@ pub async fn resolve(db: &mut impl Query, id: &str) -> Result<Row> {
     }
 }
 
+/// A run by its id or the unique beginning of it, locked for change. Nearly always the id is whole.
+pub async fn lock(tx: &mut synod_db::Tx, id: &str) -> Result<Row> {
+    if let Some(found) = run::lock(tx, id).await? {
+        return Ok(found);
+    }
+    let whole = resolve(tx, id).await?.id;
+    run::lock(tx, &whole).await?.ok_or_else(|| Error::not_found("run", &whole))
+}
+
 /// One run.
 pub async fn run_get(ctx: &Ctx, id: &str) -> Result<Run> {
     let mut reader = ctx.app.db.reader().await?;
@@ -338,6 +358,7 @@ pub async fn run_list(ctx: &Ctx, query: &RunQuery) -> Result<Page<RunSummary>> {
         template: query.template.clone(),
         phases,
         requester: query.requester.clone(),
+        unratified: query.unratified,
         undecided_by: query.awaiting_me.then(|| ctx.caller.user.clone()),
         before,
         limit: limit + 1,
@@ -352,7 +373,15 @@ pub async fn run_list(ctx: &Ctx, query: &RunQuery) -> Result<Page<RunSummary>> {
             if query.awaiting_me {
                 let document = ctx.app.manifests.of(row)?;
                 let me = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
-                if rules_for(&document.manifest.approval, &row.requester, &row.author, &me).is_err() {
+                let asked = match &row.break_glass {
+                    Some(_) => ctx.caller.user == row.requester,
+                    None => {
+                        let cover = signing::cover(&document, &ctx.access, &mut reader).await?;
+                        cover.is_some_and(|cover| cover.asks(&document.manifest, &ctx.caller.user))
+                            || rules_for(&document.manifest.approval, &row.requester, &row.author, &me).is_ok()
+                    }
+                };
+                if !asked {
                     continue;
                 }
             }
@@ -402,11 +431,14 @@ pub async fn run_cancel(ctx: &Ctx, id: &str, request: &CancelRequest) -> Result<
 }
 
 /// Lets a run go on that waits at its gate.
-pub async fn run_proceed(ctx: &Ctx, id: &str) -> Result<Run> {
+pub async fn run_proceed(ctx: &Ctx, id: &str, if_match: Option<u64>) -> Result<Run> {
     change(ctx, id, async |work, tx| {
         ctx.require(Action::RunProceed, &Resource::template(&work.run.namespace, &work.run.template))?;
         if work.run.phase != Phase::Running || !work.run.at_gate {
             return Err(Error::new(code::NO_GATE, format!("run {} waits at no gate; it is {}", work.run.id, work.run.phase)));
+        }
+        if let Some(batch) = if_match.filter(|batch| *batch != u64::from(work.run.batches)) {
+            return Err(Error::new(code::REVISION_CONFLICT, format!("run {} waits after batch {}, not after batch {batch}", work.run.id, work.run.batches)));
         }
         work.run.gates_opened = work.run.batches;
         work.run.at_gate = false;
@@ -418,19 +450,19 @@ pub async fn run_proceed(ctx: &Ctx, id: &str) -> Result<Run> {
 }
 
 async fn change(ctx: &Ctx, id: &str, step: impl AsyncFnOnce(&mut Work<'_>, &mut synod_db::Tx) -> Result<()>) -> Result<Run> {
-    let id = resolve(&mut ctx.app.db.reader().await?, id).await?.id;
     let mut tx = ctx.app.db.begin().await?;
-    let mut row = run::lock(&mut tx, &id).await?.ok_or_else(|| Error::not_found("run", &id))?;
+    let mut row = lock(&mut tx, id).await?;
     let document = ctx.app.manifests.of(&row)?;
     let access = ctx.app.access.current(&mut tx).await?;
     let fresh = Ctx { access, ..ctx.clone() };
     let mut events = Vec::new();
     let mut effects = Effects::default();
-    let mut work = Work { run: &mut row, manifest: &document.manifest, access: &fresh.access, now: ctx.now, events: &mut events, effects: &mut effects };
+    let (document, access) = (&*document, &fresh.access);
+    let mut work = Work { run: &mut row, document, access, now: ctx.now, events: &mut events, effects: &mut effects, seen: &mut Seen::default() };
     step(&mut work, &mut tx).await?;
     run::update(&mut tx, &row).await?;
+    let shown = brief(&fresh, &mut tx, row, Seen::default()).await?;
     event::append(&mut tx, &events, ctx.now).await?;
-    let shown = brief(&fresh, &mut tx, row).await?;
     tx.commit().await?;
     effects.events |= !events.is_empty();
     effects.carry_out(&ctx.app);
@@ -467,6 +499,7 @@ pub async fn run_replay(ctx: &Ctx, id: &str, request: &ReplayRequest, key: Optio
         target: request.target.clone(),
         reason: request.reason.clone().unwrap_or_else(|| first.reason.clone()),
         not_before: request.not_before,
+        break_glass: None,
         dry_run: request.dry_run,
     };
     run_create_from(ctx, &again, key, Some(&first)).await

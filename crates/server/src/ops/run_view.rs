@@ -12,6 +12,8 @@ use synod_domain::{Error, Result, render};
 use synod_protocol::http::run::{Approval, Comparison, RuleStatus, Run, RunSummary, StepPreview, TaskCounts};
 
 use crate::ctx::Ctx;
+use crate::ops::rollout::Seen;
+use crate::signing;
 
 /// The steps with the inputs filled in, as far as they are known before the nodes run them.
 pub fn preview(manifest: &Manifest) -> Vec<StepPreview> {
@@ -69,20 +71,28 @@ pub fn summary(r: &Row) -> RunSummary {
         started_at: r.started_at,
         finished_at: r.finished_at,
         message: r.message.clone(),
+        break_glass: r.break_glass.clone(),
+        ratification: r.ratification,
     }
 }
 
 /// A run with everything a person needs to decide or to follow it.
 pub async fn view(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
     let comparison = compare(db, &row).await?;
-    Ok(Run { comparison, ..brief(ctx, db, row).await? })
+    Ok(Run { comparison, ..brief(ctx, db, row, Seen::default()).await? })
 }
 
 /// A run without the comparison with an earlier one, for answers to those who have just seen it.
-pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
+pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row, seen: Seen) -> Result<Run> {
     let document = ctx.app.manifests.of(&row)?;
     let manifest = &document.manifest;
-    let decisions = approval::list(db, &row.id).await?;
+    let decisions = match seen.decisions {
+        Some(decisions) => decisions,
+        None => approval::list(db, &row.id).await?,
+    };
+    let cover = signing::cover(&document, &ctx.access, db).await?;
+    let signing = cover.as_ref().map(|cover| cover.view(manifest, &row.digest, &decisions, ctx.now));
+    let judged = cover.as_ref().map(|cover| cover.judge(manifest, &row.digest, &decisions, 0, ctx.now));
     let mut votes = Vec::new();
     let mut approvals = Vec::new();
     for decision in decisions {
@@ -94,7 +104,11 @@ pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
             digest: decision.digest.clone(),
             comment: decision.comment,
             at: decision.at,
-            counts: !rules.is_empty() && decision.digest == row.digest,
+            counts: match &judged {
+                Some(judged) => judged.counted.contains(&decision.person),
+                None => !rules.is_empty() && decision.digest == row.digest,
+            },
+            key: decision.signature.as_deref().and_then(signing::key_of),
         });
         votes.push(Vote { person: decision.person, decision: decision.decision, rules });
     }
@@ -109,10 +123,16 @@ pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
     let filled: BTreeMap<String, usize> = assignment(&manifest.approval, &votes, &candidates).into_iter().map(|(rule, person)| (person, rule)).collect();
     let awaits_me = row.phase == Phase::Pending && !approvals.iter().any(|a| a.person == ctx.caller.user) && {
         let me = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
-        rules_for(&manifest.approval, &row.requester, &row.author, &me).is_ok()
+        match &row.break_glass {
+            Some(_) => ctx.caller.user == row.requester,
+            None => {
+                let asked = cover.as_ref().is_some_and(|cover| cover.asks(manifest, &ctx.caller.user));
+                asked || rules_for(&manifest.approval, &row.requester, &row.author, &me).is_ok()
+            }
+        }
     };
-    let mut counts = TaskCounts::default();
-    if row.started_at.is_some() {
+    let mut counts = seen.tasks.unwrap_or_default();
+    if seen.tasks.is_none() && row.started_at.is_some() {
         for (phase, n, _) in task::counts(db, &row.id).await? {
             counts.add(phase, n);
         }
@@ -128,6 +148,7 @@ pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row) -> Result<Run> {
         batches: manifest.strategy.batches(row.node_count),
         at_gate: row.at_gate,
         cancelling: row.cancelling,
+        signing,
         awaits_me,
         comparison: None,
         manifest: manifest.clone(),

@@ -77,7 +77,10 @@ pub async fn heartbeat(app: Arc<App>) -> Result<()> {
     member::heartbeat(&mut tx, &app.member()).await?;
     member::prune(&mut tx, Timestamp(now.0 - 10 * DEAD_AFTER_MS)).await?;
     synod_db::node::forget_dead_servers(&mut tx, alive_since(now)).await?;
-    tx.commit().await
+    let members = member::count(&mut tx).await?;
+    tx.commit().await?;
+    app.bell.set_alone(members < 2);
+    Ok(())
 }
 
 /// Forgets what nobody needs any more.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::json;
-use synod_db::task::{Ended, Filter, GIVEN_UP, NewOutput, Place, Sort, Started, Touched};
+use synod_db::task::{Ended, Filter, GIVEN_UP, NewOutput, Place, SignedResult, Sort, Started, Touched};
 use synod_db::{event, run, task};
 use synod_domain::error::code;
 use synod_domain::event::{NewEvent, types};
@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
-use crate::ops::rollout::Work;
+use crate::ops::rollout::{Seen, Work};
 
 /// What agents reported, ready to be written.
 #[derive(Debug, Default)]
@@ -29,6 +29,10 @@ pub struct Reported {
     pub output: Vec<NewOutput>,
     /// Tasks that have ended.
     pub ended: Vec<Ended>,
+    /// Other ends of tasks that are in `ended`: none counts, one is told.
+    pub other_ends: Vec<Ended>,
+    /// Results as the nodes signed them.
+    pub signed: Vec<SignedResult>,
 }
 
 /// Writes what was reported and moves the runs on. Reports of tasks that are not the reporting node's change nothing.
@@ -60,22 +64,25 @@ pub async fn record(app: &Arc<App>, reported: Reported, now: Timestamp) -> Resul
             let kind = if e.phase == Phase::Refused.name() { types::TASK_REFUSED } else { types::TASK_ENDED };
             events.push(task_event(kind, task, json!({"phase": e.phase, "exitCode": e.exit_code, "reason": e.reason})));
         }
-        if ended.len() < reported.ended.len() {
+        if ended.len() < reported.ended.len() || !reported.other_ends.is_empty() {
             let known: HashSet<(&str, u32, &str)> = ended.iter().map(|t| (t.run.as_str(), t.idx, t.node_id.as_str())).collect();
+            let is_known = |e: &Ended| known.contains(&(e.run_id.as_str(), e.idx, e.node_id.as_str()));
             // Giving up what another server gave up already is no news from the node.
-            let is_result = |e: &&Ended| e.detail != GIVEN_UP;
-            let late: Vec<Ended> = reported
-                .ended
-                .iter()
-                .filter(is_result)
-                .filter(|e| !known.contains(&(e.run_id.as_str(), e.idx, e.node_id.as_str())))
-                .cloned()
-                .collect();
+            let late: Vec<Ended> = reported.ended.iter().filter(|e| e.detail != GIVEN_UP && !is_known(e)).cloned().collect();
             for task in task::ended_late(&mut tx, &late).await? {
                 let Some(e) = by_task.get(&(task.run.as_str(), task.idx, task.node_id.as_str())) else { continue };
                 events.push(task_event(types::TASK_LATE, &task, json!({"phase": e.phase, "exitCode": e.exit_code})));
             }
+            // What was recorded just now agrees with itself.
+            for ends in [&late, &reported.other_ends] {
+                for task in task::contradicted(&mut tx, ends).await? {
+                    let of_it = |e: &&Ended| e.run_id == task.run && e.idx == task.idx && e.node_id == task.node_id;
+                    let Some(e) = ends.iter().find(of_it) else { continue };
+                    events.push(task_event(types::TASK_CONTRADICTED, &task, json!({"phase": e.phase, "exitCode": e.exit_code})));
+                }
+            }
         }
+        task::add_signed(&mut tx, &reported.signed).await?;
         for id in moved {
             if let Some(run) = runs.get_mut(id) {
                 advance(app, &mut tx, run, now, &mut events, &mut effects).await?;
@@ -92,7 +99,7 @@ async fn advance(app: &Arc<App>, tx: &mut synod_db::Tx, run: &mut run::Run, now:
     let document = app.manifests.of(run)?;
     // A run that goes on asks nobody's rights, so the state last read will do.
     let access = app.access.latest();
-    let mut work = Work { run, manifest: &document.manifest, access: &access, now, events, effects };
+    let mut work = Work { run, document: &document, access: &access, now, events, effects, seen: &mut Seen::default() };
     work.advance(tx).await?;
     run::update(tx, run).await
 }

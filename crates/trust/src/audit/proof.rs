@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use synod_domain::merkle::{Hash, node_hash};
+use synod_domain::merkle::{Hash, includes, node_hash};
 
 use super::tile::{MAX_SIZE, Tile, WIDTH, fold};
 use crate::crypto::sha256;
@@ -187,25 +187,7 @@ pub fn check_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], root: 
     if index >= size {
         return Err(ProofError::Index { index, size });
     }
-    let (mut at, mut last) = (index, size - 1);
-    let mut hash = *leaf;
-    for sibling in path {
-        if last == 0 {
-            return Err(ProofError::Mismatch);
-        }
-        if at % 2 == 1 || at == last {
-            hash = node_hash(sibling, &hash);
-            while at.is_multiple_of(2) && at != 0 {
-                at /= 2;
-                last /= 2;
-            }
-        } else {
-            hash = node_hash(&hash, sibling);
-        }
-        at /= 2;
-        last /= 2;
-    }
-    if last == 0 && hash == *root { Ok(()) } else { Err(ProofError::Mismatch) }
+    if includes(leaf, index, size, path, root) { Ok(()) } else { Err(ProofError::Mismatch) }
 }
 
 /// Checks a consistency proof (RFC 9162 section 2.1.4.2). Every tree begins with the empty one, and with itself.

@@ -106,19 +106,11 @@ pub struct RuleApproval {
     #[serde(default)]
     pub requester_may_approve: bool,
     /// Whether the approval of whoever wrote the template's revision counts.
-    #[serde(default = "yes")]
+    #[serde(default = "synod_domain::defaults::yes")]
     pub author_may_approve: bool,
     /// So many rejections end the run.
-    #[serde(default = "one")]
+    #[serde(default = "synod_domain::defaults::one")]
     pub rejections: u32,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn one() -> u32 {
-    1
 }
 
 impl RuleApproval {

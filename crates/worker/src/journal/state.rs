@@ -46,6 +46,10 @@ fn read_digest(text: &str) -> Option<Digest> {
     Some(digest)
 }
 
+fn write_digest(digest: &Digest) -> String {
+    format!("sha256:{}", hex::encode(digest))
+}
+
 impl State {
     pub(super) fn replay(records: Vec<Record>) -> Self {
         let mut state = Self::default();
@@ -69,7 +73,12 @@ impl State {
                 // The record of its beginning can only be missing when both were being written during a crash.
                 let expires_at = ended.outcome.finished_at.after(Span::secs(30 * 86_400));
                 let known = self.tasks.entry(ended.task.clone()).or_insert(Known { digest: None, expires_at, stage: Stage::Running });
-                if matches!(known.stage, Stage::Running) {
+                let better = match &known.stage {
+                    Stage::Running => true,
+                    Stage::Ended(old) => old.signed.is_none() && ended.signed.is_some() && old.outcome == ended.outcome,
+                    Stage::Done => false,
+                };
+                if better {
                     known.stage = Stage::Ended(ended);
                 }
             }
@@ -133,6 +142,15 @@ impl State {
         pending
     }
 
+    /// Results of manifests begun here that are not signed, with the digests.
+    pub(super) fn unsigned(&self) -> Vec<(String, Arc<Ended>)> {
+        let unsigned = |known: &Known| match (&known.stage, &known.digest) {
+            (Stage::Ended(ended), Some(digest)) if ended.signed.is_none() => Some((write_digest(digest), ended.clone())),
+            _ => None,
+        };
+        self.tasks.values().filter_map(unsigned).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.tasks.len()
     }
@@ -159,7 +177,7 @@ impl State {
             records.push(Record::Horizon { at: self.horizon });
         }
         for (task, known) in &self.tasks {
-            let digest = known.digest.map(|digest| format!("sha256:{}", hex::encode(digest))).unwrap_or_default();
+            let digest = known.digest.as_ref().map(write_digest).unwrap_or_default();
             records.push(Record::Begun { task: task.clone(), digest, expires_at: known.expires_at });
             match &known.stage {
                 Stage::Running => {}

@@ -18,7 +18,7 @@ fn digest(n: u8) -> String {
 fn result(task: &str) -> Ended {
     let mut outcome = Outcome::without_steps(Phase::Succeeded, "", Timestamp(5));
     outcome.reason = None;
-    Ended { task: task.into(), outcome, output: Vec::new() }
+    Ended { task: task.into(), outcome, output: Vec::new(), signed: None }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -181,4 +181,42 @@ proptest! {
             }
         });
     }
+}
+
+#[test]
+fn one_result_of_one_manifest_is_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let sign = |ended: &Ended| Some(format!("signed {}", ended.task));
+    let until = Timestamp(HOUR);
+    block_on(async {
+        let journal = Journal::open(&path, clock(0)).unwrap();
+        let settle = |task: &str, digest: &str, until| journal.settle_signed(digest, until, Timestamp(HOUR), result(task), &sign);
+        assert_eq!(settle("r.0", &digest(1), until).await.signed.as_deref(), Some("signed r.0"));
+        assert_eq!(settle("r.1", &digest(1), until).await.signed, None, "the same under another name");
+        assert_eq!(journal.begin("r.2", &digest(1), until).await.unwrap(), Seen::Done, "what is signed as not begun never begins");
+        assert_eq!(settle("s.0", &digest(2), Timestamp(HOUR + 1)).await.signed, None, "it would be forgotten too early");
+        assert_eq!(settle("s.1", "", until).await.signed, None, "of nothing certain");
+        assert_eq!(journal.begin("t.0", &digest(3), until).await.unwrap(), Seen::Never);
+        assert_eq!(settle("t.1", &digest(3), until).await.signed, None, "it runs");
+        assert_eq!(journal.begin("u.0", &digest(4), until).await.unwrap(), Seen::Never);
+        journal.end(result("u.0")).await;
+    });
+    // What a crash ended, and what an older program left, is signed later, and stays as it is then.
+    let signed = |journal: &Journal| {
+        let signed = |ended: &Arc<Ended>| ended.signed.clone().map(|_| ended.task.clone());
+        let mut names: Vec<String> = journal.pending().iter().filter_map(signed).collect();
+        names.sort();
+        names
+    };
+    block_on(async {
+        let journal = Journal::open(&path, clock(1)).unwrap();
+        assert_eq!(signed(&journal), ["r.0"]);
+        assert!(journal.sign_pending(|digest, ended| Some(format!("{digest} {}", ended.task))));
+        assert!(!journal.sign_pending(|_, _| Some("again".into())));
+        journal.flush().await.unwrap();
+    });
+    let journal = Journal::open(&path, clock(2)).unwrap();
+    assert_eq!(signed(&journal), ["r.0", "t.0", "u.0"]);
+    assert!(journal.pending().iter().any(|ended| ended.signed == Some(format!("{} t.0", digest(3)))));
 }

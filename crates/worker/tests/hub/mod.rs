@@ -1,7 +1,7 @@
 //! A server for tests: signs certificates, takes streams, and lets the test speak on them.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::routing::post;
@@ -18,7 +18,9 @@ use synod_domain::task::{Outcome, Segment};
 use synod_protocol::agent::agent_message::Body as Up;
 use synod_protocol::agent::agent_server::{Agent, AgentServer};
 use synod_protocol::agent::server_message::Body as Down;
-use synod_protocol::agent::{ALPN, Acknowledged, AgentMessage, Assignment, Assignments, Hello, Report, ServerMessage, Welcome, report};
+use synod_protocol::agent::{
+    ALPN, Acknowledged, AgentMessage, Alarm, Assignment, Assignments, Finished, Heartbeat, Hello, Report, ServerMessage, Welcome, report,
+};
 use synod_protocol::http::node::{EnrolRequest, EnrolResponse};
 use synod_protocol::tls;
 use synod_worker::{Clock, EnrolOptions, Identity};
@@ -39,6 +41,8 @@ pub struct Hub {
     streams: mpsc::Receiver<Stream>,
     recipient: String,
     identity: Option<Identity>,
+    /// What streams begin with, but for the clock.
+    pub welcome: Arc<Mutex<Welcome>>,
 }
 
 /// One agent's stream, from the server's side.
@@ -48,6 +52,8 @@ pub struct Stream {
     up: Streaming<AgentMessage>,
     seen: Vec<Report>,
     csrs: Vec<String>,
+    alarms: Vec<Alarm>,
+    beats: Vec<Heartbeat>,
 }
 
 /// A task in the making.
@@ -78,7 +84,7 @@ fn sign(ca: &Ca, csr: &str, lives: u64) -> String {
     params.signed_by(&csr.public_key, ca).unwrap().pem()
 }
 
-struct Service(mpsc::Sender<Stream>);
+struct Service(mpsc::Sender<Stream>, Arc<Mutex<Welcome>>);
 
 #[tonic::async_trait]
 impl Agent for Service {
@@ -88,9 +94,9 @@ impl Agent for Service {
         let mut up = request.into_inner();
         let (down, answers) = mpsc::channel(16);
         let Some(Up::Hello(hello)) = up.message().await?.and_then(|m| m.body) else { return Err(Status::invalid_argument("no hello")) };
-        let stream = Stream { hello, down, up, seen: Vec::new(), csrs: Vec::new() };
-        let now = Clock::system().now().0;
-        stream.send(Down::Welcome(Welcome { server_id: "hub".into(), clock_ms: now, servers: Vec::new(), heartbeat_s: 1 })).await;
+        let stream = Stream { hello, down, up, seen: Vec::new(), csrs: Vec::new(), alarms: Vec::new(), beats: Vec::new() };
+        let welcome = Welcome { clock_ms: Clock::system().now().0, ..self.1.lock().unwrap().clone() };
+        stream.send(Down::Welcome(welcome)).await;
         let _ = self.0.send(stream).await;
         Ok(Response::new(ReceiverStream::new(answers)))
     }
@@ -120,6 +126,7 @@ impl Hub {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let (sender, streams) = mpsc::channel(16);
+        let welcome = Arc::new(Mutex::new(Welcome { server_id: "hub".into(), heartbeat_s: 1, ..Welcome::default() }));
         let (signer, servers) = (ca.clone(), vec![url.clone()]);
         let enrol = move |Json(request): Json<EnrolRequest>| async move {
             if request.token != "token" {
@@ -129,7 +136,7 @@ impl Hub {
             let answer = EnrolResponse { node_id: "id-0".into(), certificate_pem: sign(&signer, &request.csr_pem, 0), ca_pem: signer.pem(), servers };
             (axum::http::StatusCode::CREATED, [("content-type", "application/json")], serde_json::to_string(&answer).unwrap())
         };
-        let routes = tonic::service::Routes::new(AgentServer::new(Service(sender))).into_axum_router();
+        let routes = tonic::service::Routes::new(AgentServer::new(Service(sender, welcome.clone()))).into_axum_router();
         let app: Router = routes.route("/api/v1/agent/enrol", post(enrol));
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
         tokio::spawn(async move {
@@ -143,7 +150,7 @@ impl Hub {
                 });
             }
         });
-        let mut hub = Self { ca, url, streams, recipient: String::new(), identity: None };
+        let mut hub = Self { ca, url, streams, recipient: String::new(), identity: None, welcome };
         let identity = Identity::request(&hub.enrol_options()).await.unwrap();
         hub.recipient = identity.age_recipient().unwrap();
         hub.identity = Some(identity);
@@ -232,6 +239,8 @@ impl Stream {
         match message.body {
             Some(Up::Reports(reports)) => self.seen.extend(reports.reports),
             Some(Up::Renewal(renewal)) => self.csrs.push(renewal.csr_pem),
+            Some(Up::Alarm(alarm)) => self.alarms.push(alarm),
+            Some(Up::Heartbeat(beat)) => self.beats.push(beat),
             _ => {}
         }
     }
@@ -257,6 +266,35 @@ impl Stream {
             _ => None,
         })
         .await
+    }
+
+    /// The result as it came.
+    pub async fn result(&mut self, task: &str) -> Finished {
+        self.wait(task, |body| if let report::Body::Finished(finished) = body { Some(finished.clone()) } else { None }).await
+    }
+
+    pub async fn alarm(&mut self) -> Alarm {
+        while self.alarms.is_empty() {
+            self.read().await;
+        }
+        self.alarms.remove(0)
+    }
+
+    /// The alarms that came until the next heartbeat.
+    pub async fn alarms(&mut self) -> Vec<Alarm> {
+        self.beat(|_| true).await;
+        std::mem::take(&mut self.alarms)
+    }
+
+    /// The next heartbeat that is as wanted.
+    pub async fn beat(&mut self, wanted: impl Fn(&Heartbeat) -> bool) -> Heartbeat {
+        self.beats.clear();
+        loop {
+            self.read().await;
+            if let Some(found) = self.beats.iter().find(|beat| wanted(beat)) {
+                return found.clone();
+            }
+        }
     }
 
     pub async fn finished(&mut self, task: &str) -> (Outcome, Vec<Segment>) {

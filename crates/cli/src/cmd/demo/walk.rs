@@ -60,6 +60,7 @@ fn restart(target: &str) -> RunRequest {
         target: target.parse().unwrap_or_default(),
         reason: "stuck workers".into(),
         not_before: None,
+        break_glass: None,
         dry_run: false,
     }
 }
@@ -69,7 +70,7 @@ fn count(to: u32, target: &str) -> RunRequest {
 }
 
 async fn decide(who: &Client, run: &Run, decision: Decision, comment: &str) -> Result<Run, ClientError> {
-    let request = ApprovalRequest { digest: run.digest.clone(), decision, comment: comment.into() };
+    let request = ApprovalRequest { digest: run.digest.clone(), decision, comment: comment.into(), signature: None };
     who.post(&format!("{API}/runs/{}/approvals", run.summary.id), &request).await
 }
 

@@ -38,6 +38,10 @@ pub fn task_colour(phase: task::Phase) -> Colour {
     }
 }
 
+fn unratified(run: &RunSummary) -> bool {
+    run.ratification == Some(run::Ratification::Unratified)
+}
+
 /// Runs.
 pub fn runs(found: &Found<RunSummary>, app: &App<'_>) -> Result {
     found.print(
@@ -56,6 +60,7 @@ pub fn runs(found: &Found<RunSummary>, app: &App<'_>) -> Result {
                 ("CREATED", Show::Wide),
                 ("FINISHED", Show::Wide),
                 ("REASON", Show::Always),
+                ("RATIFICATION", Show::Wide),
                 ("MESSAGE", Show::Wide),
             ]);
             for run in &found.items {
@@ -64,13 +69,18 @@ pub fn runs(found: &Found<RunSummary>, app: &App<'_>) -> Result {
                     (&run.namespace).into(),
                     (&run.template).into(),
                     run.revision.into(),
-                    run_phase(run.phase),
+                    if unratified(run) && app.out.format() == Format::Table {
+                        Cell::coloured(format!("{}, unratified", run.phase), Some(Colour::Red))
+                    } else {
+                        run_phase(run.phase)
+                    },
                     run.node_count.into(),
                     (&run.requester).into(),
                     when::age(run.created_at).into(),
                     run.created_at.into(),
                     run.finished_at.map(|at| at.to_string()).unwrap_or_default().into(),
                     (&run.reason).into(),
+                    run.ratification.map(run::Ratification::name).unwrap_or_default().into(),
                     (&run.message).into(),
                 ]);
             }
@@ -143,12 +153,18 @@ pub fn nodes(found: &Found<Node>, app: &App<'_>) -> Result {
                 ("SEEN", Show::Short),
                 ("LAST SEEN", Show::Wide),
                 ("VERSION", Show::Always),
+                ("TRUST", Show::Wide),
                 ("SERVER", Show::Wide),
                 ("CERTIFICATE ENDS", Show::Wide),
                 ("ID", Show::Wide),
             ]);
             for node in &found.items {
-                let state = if node.connected { Cell::coloured("connected", Some(Colour::Green)) } else { Cell::coloured("away", Some(Colour::Red)) };
+                let state = match (node.connected, node.trust.alarm.is_empty()) {
+                    (true, true) => Cell::coloured("connected", Some(Colour::Green)),
+                    (true, false) => Cell::coloured("connected, alarm", Some(Colour::Red)),
+                    (false, _) => Cell::coloured("away", Some(Colour::Red)),
+                };
+                let root = if node.trust.version > 0 { format!(" v{}", node.trust.version) } else { String::new() };
                 table.row(vec![
                     (&node.name).into(),
                     state,
@@ -157,6 +173,7 @@ pub fn nodes(found: &Found<Node>, app: &App<'_>) -> Result {
                     node.last_seen_at.map(when::age).unwrap_or_default().into(),
                     node.last_seen_at.map(|at| at.to_string()).unwrap_or_default().into(),
                     (&node.version).into(),
+                    format!("{}{root}", node.trust.mode).into(),
                     node.server.as_deref().unwrap_or_default().into(),
                     node.certificate_expires_at.into(),
                     (&node.id).into(),

@@ -1,0 +1,89 @@
+//! The audit log with a million leaves, and an agent's judgement: measured without a server, by the code that servers and
+//! agents run.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, anyhow, ensure};
+use synod_db::Db;
+use synod_db::audit::{Head, move_head, put_tiles};
+use synod_domain::Timestamp;
+use synod_domain::merkle::{Hash, leaf_hash};
+use synod_server::audit::{BATCH, consistency, inclusions, rows};
+use synod_trust::audit::{Edge, check_consistency, check_inclusion};
+use synod_trust::{judge, testing};
+
+use crate::report::{Figure, Goal, figure};
+
+fn leaf(n: u64) -> Hash {
+    leaf_hash(&n.to_be_bytes())
+}
+
+fn ms(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// Builds the log, then times proofs and judgements; every answer is checked.
+pub async fn audit(dir: &Path, quick: bool) -> Result<Vec<Figure>> {
+    let (size, repeats) = if quick { (100_000, 50) } else { (1_000_000, 1000) };
+    let folder = tempfile::tempdir_in(dir)?;
+    let db = Db::open(&format!("sqlite:{}", folder.path().join("synod.db").display())).await?;
+    // Sizes and roots along the way, to prove consistency with.
+    let mut passed = Vec::new();
+    let mut edge = Edge::empty();
+    let mut rates = Vec::new();
+    while edge.size() < size {
+        let begun = Instant::now();
+        let from = edge.size();
+        let leaves: Vec<Hash> = (from..(from + u64::from(BATCH)).min(size)).map(leaf).collect();
+        let grown = edge.grow(&leaves)?;
+        let mut tx = db.begin().await?;
+        put_tiles(&mut tx, &rows(&grown)).await?;
+        let head = Head { size: grown.edge.size(), note: String::new(), at: Timestamp(0) };
+        ensure!(move_head(&mut tx, from, &head).await?, "the head did not move");
+        tx.commit().await?;
+        edge = grown.edge;
+        #[allow(clippy::cast_precision_loss)]
+        rates.push(leaves.len() as f64 / begun.elapsed().as_secs_f64());
+        passed.push((edge.size(), edge.root()));
+    }
+    let root = edge.root();
+    let (mut inclusion, mut grew) = (Vec::new(), Vec::new());
+    for n in 0..repeats {
+        // Spread over the whole log, the same in every measurement.
+        let index = (n * 7_368_787) % size;
+        let begun = Instant::now();
+        let proof = inclusions(&mut db.reader().await?, &[index], size).await?;
+        inclusion.push(ms(begun));
+        check_inclusion(&leaf(index), index, size, &proof[0], &root)?;
+        let (old, old_root) = passed[usize::try_from(n * 7919)? % passed.len()];
+        let begun = Instant::now();
+        let proof = consistency(&mut db.reader().await?, old, size).await?;
+        grew.push(ms(begun));
+        check_consistency(old, &old_root, size, &root, &proof)?;
+    }
+    db.close().await;
+    let leaves = if quick { "100,000" } else { "1,000,000" };
+    Ok(vec![
+        figure("leaves added, 2,000 a transaction", "1/s", Goal::None, rates),
+        figure(&format!("inclusion proof among {leaves}"), "ms", Goal::AtMost(5.0), inclusion),
+        figure(&format!("consistency proof of {leaves}"), "ms", Goal::AtMost(5.0), grew),
+        figure("judging 3 of 5 signatures", "ms", Goal::AtMost(1.0), judged(repeats)?),
+    ])
+}
+
+/// A manifest that three of five people signed, with three sorts of keys.
+fn judged(repeats: u64) -> Result<Vec<f64>> {
+    let root = testing::root(&testing::root_json());
+    let manifest = testing::manifest();
+    let (_, digest) = manifest.seal()?;
+    let envelopes: Vec<_> = ["ann", "bob", "carol"].iter().map(|name| testing::yes(name, &manifest)).collect();
+    let mut samples = Vec::new();
+    for _ in 0..repeats {
+        let begun = Instant::now();
+        let agreed = judge(&root, &manifest, &digest, &envelopes, "web-0", testing::hour(3));
+        samples.push(ms(begun));
+        agreed.map_err(|refused| anyhow!("refused: {refused}"))?;
+    }
+    Ok(samples)
+}
