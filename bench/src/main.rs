@@ -173,7 +173,8 @@ async fn bench(cli: &Cli) -> Result<bool> {
     let mut failures = Vec::new();
     for scenario in chosen {
         let name = scenario.name();
-        let places: Vec<Option<&Database>> = if matches!(scenario, Scenario::Size | Scenario::Audit) { vec![None] } else { databases.iter().map(Some).collect() };
+        let places: Vec<Option<&Database>> =
+            if matches!(scenario, Scenario::Size | Scenario::Audit) { vec![None] } else { databases.iter().map(Some).collect() };
         for database in places {
             let on = database.map_or("-", Database::name);
             eprintln!("… {name} on {on}");

@@ -9,7 +9,7 @@ use synod_trust::{Chain, Envelope};
 use crate::cmd::API;
 use crate::context::{Pins, Store};
 use crate::exit::{Exit, Fault, Result};
-use crate::output::note;
+use crate::output::{clean, note};
 use crate::session::{App, normal, target};
 
 /// What to believe, when it is told.
@@ -96,7 +96,7 @@ impl Book {
     }
 
     fn tell_first(&self, what: &str) {
-        note(&format!("seen for the first time: {what}"));
+        note(&clean(&format!("seen for the first time: {what}")));
         if self.login.is_some() {
             note("It is pinned from now on, and a change is refused. Compare it with what others see.");
         } else {

@@ -284,7 +284,7 @@ fn a_decision_is_signed_with_a_key_of_the_callers() {
     assert!(!server.asked.lock().unwrap().iter().any(|(line, ..)| line.contains("approvals")), "nothing is decided unsigned");
     let (code, out, err) = texts(&synod(home.path(), &["approve", "s1", "--key", &own, "--comment", "fine"], ""));
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("· shop: 3 of group oncall — 3 missing") && err.contains("signed as ann with SHA256:"), "{out}{err}");
+    assert!(out.contains("· shop: 3 of group oncall — 3 missing") && err.contains("signing as ann with SHA256:"), "{out}{err}");
     let (code, _, err) = texts(&synod(home.path(), &["reject", "s1", "--key", &own, "--comment", "no"], ""));
     assert_eq!(code, 0, "{err}");
     let root = testing::root(&testing::root_json());
@@ -306,8 +306,11 @@ fn a_trust_root_is_pinned_and_its_change_refused() {
     assert!(err.contains("seen for the first time: the trust root sha256:"), "{err}");
     let saved = std::fs::read_to_string(home.path().join("contexts.json")).unwrap();
     assert!(saved.contains("\"trustRoot\": \"sha256:") && saved.contains("\"trustVersion\": 1"), "{saved}");
-    let (code, _, err) = texts(&synod(home.path(), &["trust", "show"], ""));
-    assert!(code == 4 && err.contains("it shows none, and sha256:") && err.contains("--trust-root"), "{code}: {err}");
+    // Neither is it shown then, nor is a next one drafted from it.
+    for args in [&["trust", "show"][..], &["trust", "rotate", "--out", "/nowhere/next.json"]] {
+        let (code, _, err) = texts(&synod(home.path(), args, ""));
+        assert!(code == 4 && err.contains("it shows none, and sha256:") && err.contains("--trust-root"), "{code}: {err}");
+    }
 }
 
 #[test]

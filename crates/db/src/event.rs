@@ -51,7 +51,8 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<
         })
         .collect();
     if let Some(long) = rows.iter().find(|row| row.data.len() > MAX_DATA) {
-        let what = format!("the record of it ({} about {}) would have {} bytes; at most {MAX_DATA} fit. Shorten the texts", long.kind, long.subject, long.data.len());
+        let what =
+            format!("the record of it ({} about {}) would have {} bytes; at most {MAX_DATA} fit. Shorten the texts", long.kind, long.subject, long.data.len());
         return Err(Error::new(code::INVALID_DOCUMENT, what));
     }
     let records = tx.dialect().records(

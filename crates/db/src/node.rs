@@ -41,8 +41,7 @@ pub struct Node {
     pub trust_alarm: String,
 }
 
-const COLUMNS: &str =
-    "n.id, n.name, n.labels, n.facts, n.version, n.age_recipient, n.certificate_serial, n.certificate_expires_at, n.joined_at, n.last_seen_at, s.server_id, n.trust, n.trust_alarm";
+const COLUMNS: &str = "n.id, n.name, n.labels, n.facts, n.version, n.age_recipient, n.certificate_serial, n.certificate_expires_at, n.joined_at, n.last_seen_at, s.server_id, n.trust, n.trust_alarm";
 const FROM: &str = "FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id WHERE n.removed_at IS NULL";
 
 fn node(row: &Row) -> Result<Node> {
@@ -189,9 +188,10 @@ pub struct Seen {
 
 /// Records many signs of life at once.
 pub async fn seen(tx: &mut Tx, seen: &[Seen]) -> Result<()> {
-    let records = tx
-        .dialect()
-        .records(1, &[("id", ColumnType::Text), ("at", ColumnType::Int), ("facts", ColumnType::Text), ("version", ColumnType::Text), ("trust", ColumnType::Text)]);
+    let records = tx.dialect().records(
+        1,
+        &[("id", ColumnType::Text), ("at", ColumnType::Int), ("facts", ColumnType::Text), ("version", ColumnType::Text), ("trust", ColumnType::Text)],
+    );
     let sql = format!(
         "UPDATE nodes SET last_seen_at = r.at, facts = COALESCE(r.facts, nodes.facts), version = COALESCE(r.version, nodes.version),
          trust = COALESCE(r.trust, nodes.trust),

@@ -33,13 +33,17 @@ pub async fn roots_after(db: &mut impl Query, version: u64) -> Result<Vec<Root>>
 
 /// The newest root.
 pub async fn newest(db: &mut impl Query) -> Result<Option<Root>> {
-    let row = db.first("SELECT version, digest, envelope, published_at, published_by FROM trust_roots ORDER BY version DESC LIMIT 1", params![]).await?;
+    let row = db
+        .first("SELECT version, digest, envelope, published_at, published_by FROM trust_roots ORDER BY version DESC LIMIT 1", params![])
+        .await?;
     Ok(row.as_ref().map(root))
 }
 
 /// The root with this digest.
 pub async fn by_digest(db: &mut impl Query, digest: &str) -> Result<Option<Root>> {
-    let row = db.first("SELECT version, digest, envelope, published_at, published_by FROM trust_roots WHERE digest = $1", params![digest]).await?;
+    let row = db
+        .first("SELECT version, digest, envelope, published_at, published_by FROM trust_roots WHERE digest = $1", params![digest])
+        .await?;
     Ok(row.as_ref().map(root))
 }
 

@@ -161,7 +161,13 @@ impl Hostile {
 impl Harness {
     /// What an agent says first.
     pub fn hello(&self) -> Hello {
-        Hello { version: "0.0.0".into(), facts_json: json!({"os": "hostile"}).to_string(), journalled: Vec::new(), clock_ms: self.clock.now().0, ..Hello::default() }
+        Hello {
+            version: "0.0.0".into(),
+            facts_json: json!({"os": "hostile"}).to_string(),
+            journalled: Vec::new(),
+            clock_ms: self.clock.now().0,
+            ..Hello::default()
+        }
     }
 
     /// A new node whose agent is the story itself, connected.

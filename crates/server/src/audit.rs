@@ -29,6 +29,9 @@ const PROOFS: usize = 4096;
 /// Under which name of `meta` the installation's id is.
 const INSTALLATION: &str = "installation";
 
+/// A consistency proof, for all who ask for the same.
+type Proof = Arc<Vec<Hash>>;
+
 /// The audit log of an installation.
 pub struct AuditLog {
     signer: NoteSigner,
@@ -37,7 +40,7 @@ pub struct AuditLog {
     edge: tokio::sync::Mutex<Option<Edge>>,
     /// What witnesses are shown, and since when.
     shown: Mutex<Option<(Arc<Head>, Timestamp)>>,
-    proofs: Mutex<HashMap<(u64, u64), Arc<Vec<Hash>>>>,
+    proofs: Mutex<HashMap<(u64, u64), Proof>>,
     pace_ms: AtomicI64,
 }
 
@@ -183,7 +186,7 @@ impl AuditLog {
         Ok(Some(head))
     }
 
-    async fn consistency(&self, db: &Db, old: u64, new: u64) -> Result<Arc<Vec<Hash>>> {
+    async fn consistency(&self, db: &Db, old: u64, new: u64) -> Result<Proof> {
         let proofs = || self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = proofs().get(&(old, new)) {
             return Ok(known.clone());

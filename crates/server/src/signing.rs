@@ -131,11 +131,9 @@ impl Cover {
             return Judged { met: granted.is_some(), counted: granted.into_iter().collect(), rejected: Vec::new() };
         }
         match self.stand(manifest, digest, &envelopes, now) {
-            Ok(standing) => Judged {
-                met: standing.met(),
-                counted: standing.counted.iter().map(|(n, _)| signed[*n].0.clone()).collect(),
-                rejected: standing.rejected,
-            },
+            Ok(standing) => {
+                Judged { met: standing.met(), counted: standing.counted.iter().map(|(n, _)| signed[*n].0.clone()).collect(), rejected: standing.rejected }
+            }
             // The root's or the manifest's time is over, or the manifest was altered: nothing counts.
             Err(_) => Judged::default(),
         }

@@ -317,15 +317,19 @@ fn break_glass(bundle: &Bundle, manifest: &Manifest, rule: &str, chain: &Chain, 
     })();
     report.say("agreement", outcome);
     let closed = bundle.events.iter().any(|logged| logged.event["type"] == types::RUN_INCIDENT);
-    let ratified = bundle.nodes.iter().try_fold(None, |_, node| {
-        approval::judge_ratification(chain.newest(), manifest, &bundle.digest, &bundle.ratifications, &node.name, now).map(Some)
-    });
-    report.say("after the fact", match ratified {
-        Ok(Some(agreement)) => Ok(format!("ratified by {}", agreement.decisions.iter().map(|d| d.person.as_str()).collect::<Vec<_>>().join(", "))),
-        _ if closed => Ok("an incident was recorded instead of a ratification".into()),
-        Ok(None) => Err("no node is shown".into()),
-        Err(why) => Err(format!("not ratified, and no incident was recorded: {why}")),
-    });
+    let ratified = bundle
+        .nodes
+        .iter()
+        .try_fold(None, |_, node| approval::judge_ratification(chain.newest(), manifest, &bundle.digest, &bundle.ratifications, &node.name, now).map(Some));
+    report.say(
+        "after the fact",
+        match ratified {
+            Ok(Some(agreement)) => Ok(format!("ratified by {}", agreement.decisions.iter().map(|d| d.person.as_str()).collect::<Vec<_>>().join(", "))),
+            _ if closed => Ok("an incident was recorded instead of a ratification".into()),
+            Ok(None) => Err("no node is shown".into()),
+            Err(why) => Err(format!("not ratified, and no incident was recorded: {why}")),
+        },
+    );
 }
 
 fn decided_at(envelope: &Envelope) -> Option<Timestamp> {

@@ -123,7 +123,12 @@ fn look(
         };
         for (n, rule) in policy.rules.iter().enumerate() {
             let filled_by = filled.iter().filter(|(r, _)| *r == n).map(|(_, person)| person.clone()).collect();
-            standing.rules.push(RuleStanding { name: name.to_owned(), rule: rule.to_string(), filled_by, missing: missing.get(n).copied().unwrap_or(rule.count) });
+            standing.rules.push(RuleStanding {
+                name: name.to_owned(),
+                rule: rule.to_string(),
+                filled_by,
+                missing: missing.get(n).copied().unwrap_or(rule.count),
+            });
         }
     }
     standing.rejected.sort();

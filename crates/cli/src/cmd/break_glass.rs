@@ -81,7 +81,8 @@ pub async fn break_glass(args: BreakGlassArgs, app: &App<'_>) -> Result {
         return app.out.value(&plan).map(|()| Exit::Ok);
     }
     if !app.out.structured() {
-        describe_run::plan(&plan, app.out)?;
+        let title = if dry_run { describe_run::DRY_RUN } else { "Nothing is requested yet: this would be" };
+        describe_run::plan(&plan, title, app.out)?;
     }
     if dry_run {
         return Ok(Exit::Ok);
@@ -89,7 +90,7 @@ pub async fn break_glass(args: BreakGlassArgs, app: &App<'_>) -> Result {
     let rule = plan.manifest.break_glass.clone().or(rule).unwrap_or_default();
     loud(&format!("BREAK-GLASS by rule {rule}: it starts AT ONCE on {}, on your signature alone.", count(plan.nodes.len(), "node")));
     loud("Everybody is told. It stays unratified until the normal quorum approves it after the fact, or an incident is recorded.");
-    note(&format!("signing as {} with {}", pen.person(), pen.words()));
+    pen.tell();
     if !args.yes {
         if !prompt::interactive() {
             return Err(Fault::usage("there is no terminal to ask at; nothing was requested").help("pass --yes when it is meant"));
@@ -157,7 +158,7 @@ pub async fn ratify(args: RatifyArgs, app: &App<'_>) -> Result {
         page.print()?;
     }
     let pen = Pen::find(&client, args.key).await?.ok_or_else(no_root)?;
-    note(&format!("signing as {} with {}", pen.person(), pen.words()));
+    pen.tell();
     if !args.yes && prompt::interactive() && !prompt::confirm("Ratify exactly this?")? {
         return Err(Fault::new(Exit::Differs, "nothing was ratified"));
     }
@@ -188,15 +189,9 @@ fn awaits(run: &Run) -> Result<()> {
 fn told(run: &Run, app: &App<'_>) -> Result {
     app.out.either(run, || {
         let state = run.summary.ratification.map_or("not a break-glass run", describe_run::ratification);
-        let missing: Vec<String> = run
-            .signing
-            .iter()
-            .flat_map(|signing| &signing.rules)
-            .filter(|rule| rule.missing > 0 && run.summary.ratification == Some(Ratification::Unratified))
-            .map(|rule| format!("{} more signed: {}", rule.missing, rule.rule))
-            .collect();
-        let missing = if missing.is_empty() { String::new() } else { format!("; missing: {}", missing.join("; ")) };
-        clean(&format!("run {} is {state}{missing}", run.summary.id))
+        let more =
+            if run.summary.ratification == Some(Ratification::Unratified) { ": more people must ratify it, as many as would have had to approve" } else { "" };
+        clean(&format!("run {} is {state}{more}", run.summary.id))
     })?;
     Ok(Exit::Ok)
 }

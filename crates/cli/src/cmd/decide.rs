@@ -10,10 +10,10 @@ use synod_protocol::http::run::{ApprovalRequest, CancelRequest, Run};
 
 use super::API;
 use super::describe::fetch_run;
-use super::describe_run::{next, short, verify};
+use super::describe_run::{OWN_RULES, next, short, verify};
 use super::sign_run::{Pen, Sort, no_root};
 use crate::exit::{Exit, Fault, Result};
-use crate::output::{clean, note};
+use crate::output::clean;
 use crate::prompt;
 use crate::session::App;
 
@@ -89,9 +89,6 @@ pub async fn approve(args: ApproveArgs, app: &App<'_>) -> Result {
         short(&run, &nodes.nodes, app.out)?;
     }
     let pen = pen(&client, &run, args.key).await?;
-    if let Some(pen) = &pen {
-        note(&format!("signing as {} with {}", pen.person(), pen.words()));
-    }
     if !args.yes && prompt::interactive() && !prompt::confirm("Approve exactly this?")? {
         return Err(Fault::new(Exit::Differs, "nothing was decided"));
     }
@@ -112,7 +109,9 @@ async fn pen(client: &Client, run: &Run, key: Option<PathBuf>) -> Result<Option<
     if run.signing.is_none() && key.is_none() {
         return Ok(None);
     }
-    Pen::find(client, key).await?.ok_or_else(no_root).map(Some)
+    let pen = Pen::find(client, key).await?.ok_or_else(no_root)?;
+    pen.tell();
+    Ok(Some(pen))
 }
 
 async fn decide(client: &Client, run: &Run, decision: Decision, comment: String, pen: Option<Pen>, app: &App<'_>) -> Result {
@@ -129,7 +128,8 @@ async fn decide(client: &Client, run: &Run, decision: Decision, comment: String,
 fn tell(run: &Run, words: &str, app: &App<'_>) -> Result {
     app.out.either(run, || {
         let mut missing: Vec<String> = run.rules.iter().filter(|rule| rule.missing > 0).map(|rule| format!("{} more: {}", rule.missing, rule.rule)).collect();
-        let signed = run.signing.iter().flat_map(|signing| &signing.rules).filter(|rule| rule.missing > 0);
+        // The template's own rules are told already.
+        let signed = run.signing.iter().flat_map(|signing| &signing.rules).filter(|rule| rule.missing > 0 && rule.name != OWN_RULES);
         missing.extend(signed.map(|rule| format!("{} more signed: {} (rule {} of the trust root)", rule.missing, rule.rule, rule.name)));
         let missing = if missing.is_empty() || run.summary.phase != synod_domain::run::Phase::Pending {
             String::new()

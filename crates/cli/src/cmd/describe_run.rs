@@ -133,6 +133,12 @@ pub fn whole(run: &Run, nodes: &[NodeEntry], troubled: &[Task], out: &Out) -> Re
     page.print()
 }
 
+/// What stands for a rule's name in the trust root when it is the template's.
+pub const OWN_RULES: &str = "the template's own rules";
+
+/// How a dry run begins.
+pub const DRY_RUN: &str = "Nothing is requested: this is a dry run";
+
 /// What a person reads before deciding.
 pub fn short(run: &Run, nodes: &[NodeEntry], out: &Out) -> Result<()> {
     let mut page = Page::new(out);
@@ -152,16 +158,19 @@ pub fn short(run: &Run, nodes: &[NodeEntry], out: &Out) -> Result<()> {
 }
 
 /// What a request would do.
-pub fn plan(plan: &RunPlan, out: &Out) -> Result<()> {
+pub fn plan(plan: &RunPlan, title: &str, out: &Out) -> Result<()> {
     let mut page = Page::new(out);
-    page.head("Nothing is requested: this is a dry run");
+    page.head(title);
     what(&mut page, &plan.manifest, &plan.nodes);
     if !plan.kept_out.is_empty() {
         page.field("Kept out", format!("{} (asked for, but the template or the namespace does not allow them)", plan.kept_out.join(", ")));
     }
     page.field("Batches", batches(&plan.batches));
     steps(&mut page, &plan.manifest);
-    rules(&mut page, &plan.approvers, plan.manifest.approval.rejections);
+    match &plan.manifest.break_glass {
+        Some(rule) => page.marked(Colour::Red, &format!("break-glass by rule {rule}: it waits for nobody but {}", plan.manifest.requester)),
+        None => rules(&mut page, &plan.approvers, plan.manifest.approval.rejections),
+    }
     page.print()
 }
 
@@ -309,7 +318,8 @@ fn break_glass(page: &mut Page<'_>, run: &Run) {
 
 /// What signatures it takes under the trust root, and which count.
 fn signing(page: &mut Page<'_>, run: &Run) {
-    let Some(signing) = &run.signing else { return };
+    // A start by break-glass takes its requester's signature alone, which is told above.
+    let Some(signing) = run.signing.as_ref().filter(|signing| !signing.rules.is_empty() || !signing.uncovered.is_empty()) else { return };
     page.head(&format!("Signatures, by version {} of the trust root:", signing.root_version));
     for rule in &signing.rules {
         let filled = if rule.filled_by.is_empty() { String::new() } else { format!(" — signed by {}", rule.filled_by.join(", ")) };

@@ -60,7 +60,7 @@ pub async fn replay(args: ReplayArgs, app: &App<'_>) -> Result {
         if app.out.structured() {
             app.out.value(&plan)?;
         } else {
-            describe_run::plan(&plan, app.out)?;
+            describe_run::plan(&plan, describe_run::DRY_RUN, app.out)?;
         }
         return Ok(Exit::Ok);
     }

@@ -69,7 +69,7 @@ pub async fn run(args: RunArgs, app: &App<'_>) -> Result {
         if app.out.structured() {
             app.out.value(&plan)?;
         } else {
-            describe_run::plan(&plan, app.out)?;
+            describe_run::plan(&plan, describe_run::DRY_RUN, app.out)?;
         }
         return Ok(Exit::Ok);
     }

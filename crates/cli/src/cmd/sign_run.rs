@@ -51,9 +51,9 @@ impl Pen {
         Ok(Self { person: person.to_owned(), root, signer })
     }
 
-    /// The key, in words.
-    pub fn words(&self) -> String {
-        self.signer.words()
+    /// Says who signs with which key, before they are asked.
+    pub fn tell(&self) {
+        note(&format!("signing as {} with {}", self.person, self.signer.words()));
     }
 
     /// The root the keys are of.
@@ -95,7 +95,6 @@ impl Pen {
         let envelope = self.signer.sign(Purpose::Approval, statement.envelope()).await?;
         // As the server and every node will look at it.
         verify_one(&self.root, &envelope).map_err(|why| Fault::new(Exit::Denied, format!("the signature would not count: {why}")))?;
-        note(&format!("signed as {} with {}", self.person, self.signer.words()));
         Ok(envelope)
     }
 }

@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use synod_protocol::http::client::{Client, accept, collect, escape};
 use synod_trust::audit::VerifierKey;
-use synod_trust::bundle::{Bundle, MAX_BUNDLE, Report, verify_bundle};
+use synod_trust::bundle::{Bundle, Check, MAX_BUNDLE, Report, verify_bundle};
 
 use super::API;
 use crate::exit::{Exit, Fault, Result};
-use crate::output::{Colour, clean, count, note};
+use crate::output::{Colour, Format, clean, count, note};
 use crate::pins::{Book, PinArgs, from_pinned};
 use crate::session::App;
 use crate::when;
@@ -102,14 +102,35 @@ fn show(bundle: &Bundle, report: &Report, app: &App<'_>) -> Result {
     if app.out.structured() {
         return app.out.value(&json!({"run": bundle.run, "digest": bundle.digest, "ok": report.ok(), "checks": report.checks})).map(|()| exit);
     }
-    for check in &report.checks {
-        let mark = if check.ok { app.out.paint(Colour::Green, "✓") } else { app.out.paint(Colour::Red, "✗") };
-        app.out.line(&format!("{mark} {}", clean(&format!("{}: {}", check.what, check.why))))?;
+    for (ok, line) in lines(&report.checks, app.out.format() == Format::Wide) {
+        let mark = if ok { app.out.paint(Colour::Green, "✓") } else { app.out.paint(Colour::Red, "✗") };
+        app.out.line(&format!("{mark} {}", clean(&line)))?;
     }
     let failed = report.checks.iter().filter(|check| !check.ok).count();
     let words = if report.ok() { "everything holds".to_owned() } else { format!("{failed} of {} failed", count(report.checks.len(), "check")) };
     app.out.line(&clean(&format!("run {}: {words}", bundle.run)))?;
     Ok(exit)
+}
+
+/// The checks as lines. Of those there is one of for every event and node, that all is well is said once, unless all are
+/// asked for; what fails is always told.
+fn lines(checks: &[Check], all: bool) -> Vec<(bool, String)> {
+    let many = [("event ", "events", "each is in the log, unchanged"), ("result of ", "results", "each is signed by its node's key")];
+    let mut lines: Vec<(bool, String)> = Vec::new();
+    let mut told = [false; 2];
+    for check in checks {
+        let group = many.iter().position(|(prefix, ..)| check.ok && !all && check.what.starts_with(prefix));
+        let Some(n) = group else {
+            lines.push((check.ok, format!("{}: {}", check.what, check.why)));
+            continue;
+        };
+        let (prefix, what, words) = many[n];
+        if !std::mem::replace(&mut told[n], true) {
+            let count = checks.iter().filter(|other| other.ok && other.what.starts_with(prefix)).count();
+            lines.push((true, format!("{what}: {count}, {words}")));
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -120,7 +141,11 @@ mod tests {
     #[test]
     fn a_bundle_is_judged_from_the_pinned_root() {
         let (mut bundle, pinned, key, now) = testing::bundle();
-        assert!(verify_bundle(&bundle, &pinned, &key, now).ok());
+        let report = verify_bundle(&bundle, &pinned, &key, now);
+        assert!(report.ok());
+        let texts = |all| lines(&report.checks, all).into_iter().map(|(_, line)| line).collect::<Vec<_>>();
+        assert!(texts(false).contains(&"events: 4, each is in the log, unchanged".to_owned()), "{:?}", texts(false));
+        assert_eq!((texts(true).len(), texts(false).len()), (report.checks.len(), report.checks.len() - 5));
         // Roots before the pinned one do no harm.
         let other = testing::signed_root(&testing::root_json(), &[]);
         bundle.roots.insert(0, synod_trust::Envelope { payload: synod_trust::strict::to_base64(b"{}"), ..other });

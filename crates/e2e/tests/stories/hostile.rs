@@ -357,7 +357,9 @@ async fn a_clock_out_of_this_world_is_refused(h: Harness) {
 async fn odd_words_in_a_greeting_hold_up_nobody(h: Harness) {
     let identity = h.identity("mallory", &[]).await;
     let mut stream = Hostile::greeted(&identity, Hello { version: "1\0\u{202e}".repeat(10_000), ..h.hello() }).await;
-    stream.say(Some(Up::Heartbeat(Heartbeat { clock_ms: i64::MIN, facts_json: "{\"os\": \"\\u0000\"}".into(), ..Heartbeat::default() }))).await;
+    stream
+        .say(Some(Up::Heartbeat(Heartbeat { clock_ms: i64::MIN, facts_json: "{\"os\": \"\\u0000\"}".into(), ..Heartbeat::default() })))
+        .await;
     let _agent = h.simulated("web-1", &[]).await;
     h.connected("mallory").await;
     for facts in ["", "null", "{", "[]", "{}", "\0", &"[".repeat(100_000), &json!({"os": "x".repeat(1 << 20)}).to_string()] {

@@ -162,6 +162,7 @@ async fn forged_approvals_run_nothing(h: Harness) {
     ))
     .await;
     forget_the_root(&h).await;
+    assert_eq!(approve(&h.client("alice").await, &run).await.unwrap().summary.phase, Phase::Approved);
     h.clock.shift(601_000);
     refused_for(&h, &run, "trust: unmet").await;
 }
@@ -199,12 +200,19 @@ async fn roots_follow_one_another(h: Harness) {
     fork["threshold"] = json!(1);
     refused(h.publish(&fork, &["alice", "bob"]).await, "SYN-4103");
     assert_eq!(h.publish(&second, &["bob", "carol"]).await.unwrap().version, 2);
-    assert_eq!(h.publish(&second, &["bob", "carol"]).await.unwrap().version, 2, "the same again is no mistake");
+    let current = h.publish(&second, &["bob", "carol"]).await.unwrap();
+    assert_eq!(current.version, 2, "the same again is no mistake");
     // The same words with another signer are the same root; one that was followed already is refused.
     refused(h.publish(&h.root_json(2, Some(&first)), &["alice", "carol"]).await, "SYN-4103");
-    refused(h.client("dave").await.post::<_, Value>(&format!("{API}/trust/roots"), &json!({"envelope": {"payloadType": "x", "payload": "", "signatures": []}})).await, "SYN-2100");
+    refused(
+        h.client("dave")
+            .await
+            .post::<_, Value>(&format!("{API}/trust/roots"), &json!({"envelope": {"payloadType": "x", "payload": "", "signatures": []}}))
+            .await,
+        "SYN-2100",
+    );
     // Nobody could meet this rule any more: the doctor says so before anybody signs.
-    let mut lonely = h.root_json(3, Some("sha256:00"));
+    let mut lonely = h.root_json(3, Some(&current.digest));
     lonely["principals"] = json!([lonely["principals"][0]]);
     lonely["threshold"] = json!(1);
     lonely["breakGlass"] = json!([]);

@@ -168,7 +168,6 @@ pub struct RunSummary {
     pub ratification: Option<Ratification>,
 }
 
-
 /// A run with everything a person needs to decide or to follow it.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]

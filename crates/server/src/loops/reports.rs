@@ -192,7 +192,8 @@ async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
                 add_output(output);
                 work.ended.push(ended(report, outcome)?);
                 if let Some(envelope) = signed {
-                    work.signed.push(SignedResult { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), envelope: envelope.clone() });
+                    work.signed
+                        .push(SignedResult { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), envelope: envelope.clone() });
                 }
                 acks.entry(&report.node).or_default().push((report.run.clone(), report.idx));
             }

@@ -109,17 +109,16 @@ fn check_counts(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>
 fn check_signature(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>, request: &ApprovalRequest) -> Result<Option<String>> {
     match (cover, &request.signature) {
         (None, None) => Ok(None),
-        (None, Some(_)) => Err(Error::new(code::SIGNATURE_INVALID, format!("no published trust root covers run {}, so nobody could tell what the signature is worth; decide without", row.id))),
-        (Some(_), None) => Err(Error::new(code::SIGNATURE_NEEDED, format!("the trust root covers run {}: the decision of {} must be signed", row.id, ctx.caller.user))),
+        (None, Some(_)) => Err(Error::new(
+            code::SIGNATURE_INVALID,
+            format!("no published trust root covers run {}, so nobody could tell what the signature is worth; decide without", row.id),
+        )),
+        (Some(_), None) => {
+            Err(Error::new(code::SIGNATURE_NEEDED, format!("the trust root covers run {}: the decision of {} must be signed", row.id, ctx.caller.user)))
+        }
         (Some(cover), Some(envelope)) => {
-            let given = Given {
-                person: &ctx.caller.user,
-                digest: &row.digest,
-                decision: request.decision,
-                comment: &request.comment,
-                ratifies: false,
-                envelope,
-            };
+            let given =
+                Given { person: &ctx.caller.user, digest: &row.digest, decision: request.decision, comment: &request.comment, ratifies: false, envelope };
             cover.check(manifest, &given, ctx.now)?;
             String::from_utf8(envelope.to_bytes()).map(Some).map_err(Error::internal)
         }

@@ -77,7 +77,10 @@ pub async fn check_covered(ctx: &Ctx, m: &Manifest, nodes: &[NodeEntry], db: &mu
         return Ok(());
     }
     let (version, template) = (published.root.version(), format!("{}/{}", m.namespace, m.template.name));
-    Err(Error::new(code::TRUST_UNCOVERED, format!("no rule of version {version} of the trust root is about {template} on {}, which enforce it", refusing.join(", "))))
+    Err(Error::new(
+        code::TRUST_UNCOVERED,
+        format!("no rule of version {version} of the trust root is about {template} on {}, which enforce it", refusing.join(", ")),
+    ))
 }
 
 /// A run that was started by break-glass and that nobody has looked at yet, locked.
@@ -132,8 +135,11 @@ pub async fn run_ratify(ctx: &Ctx, id: &str, request: &RatifyRequest) -> Result<
         return Err(Error::new(code::ALREADY_VOTED, format!("{} has ratified run {} already", ctx.caller.user, row.id)));
     }
     let mut events = vec![run_event(types::RATIFICATION_GIVEN, &row, &ctx.actor(), json!({"digest": row.digest, "comment": said.comment}))];
-    let envelopes: Vec<Envelope> =
-        approval::ratifications(&mut tx, &row.id).await?.iter().filter_map(|given| Envelope::read(given.envelope.as_bytes()).ok()).collect();
+    let envelopes: Vec<Envelope> = approval::ratifications(&mut tx, &row.id)
+        .await?
+        .iter()
+        .filter_map(|given| Envelope::read(given.envelope.as_bytes()).ok())
+        .collect();
     let standing = cover.stand_ratification(manifest, &row.digest, &envelopes, ctx.now).map_err(|e| invalid(&e.to_string()))?;
     if standing.met() {
         row.ratification = Some(Ratification::Ratified);

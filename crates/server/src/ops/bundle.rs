@@ -9,9 +9,9 @@ use synod_domain::event::{Event, types};
 use synod_domain::manifest::NodeEntry;
 use synod_domain::{Error, Result};
 use synod_protocol::http::trust::BundleQuery;
+use synod_trust::Envelope;
 use synod_trust::bundle::{Bundle, LoggedEvent, Node, NodeResult, VERSION};
 use synod_trust::strict::to_base64;
-use synod_trust::Envelope;
 
 use crate::audit;
 use crate::authz::{Action, Resource};

@@ -139,7 +139,8 @@ impl Work<'_> {
                 self.enter(Phase::Approved, "")?;
                 if let Some(rule) = &self.document.manifest.break_glass {
                     self.run.ratification = Some(Ratification::Unratified);
-                    let data = json!({"digest": self.run.digest, "rule": rule, "by": self.run.requester, "reason": self.run.reason, "nodes": self.run.node_count});
+                    let data =
+                        json!({"digest": self.run.digest, "rule": rule, "by": self.run.requester, "reason": self.run.reason, "nodes": self.run.node_count});
                     self.record(types::RUN_BREAK_GLASS, &format!("user:{}", self.run.requester), data);
                 }
                 let by: Vec<_> = by.into_iter().map(|(rule, person)| json!({"rule": rule, "person": person})).collect();

@@ -22,9 +22,9 @@ use synod_protocol::http::run::{CancelRequest, ReplayRequest, Run, RunPlan, RunQ
 
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
-use crate::ops::{Effects, break_glass};
 use crate::ops::rollout::{Seen, Work, run_event};
 use crate::ops::run_view::{brief, preview, rule_statuses, summary, view};
+use crate::ops::{Effects, break_glass};
 use crate::signing;
 
 /// A run asked for, or what it would be.

@@ -65,6 +65,9 @@ impl Watch {
         };
         let stored: Stored = serde_json::from_str(&text).map_err(|e| damaged(&e))?;
         let key: VerifierKey = stored.log_key.parse().map_err(|e: String| damaged(&e))?;
+        if let Some(raised) = &stored.alarm {
+            tracing::error!(file = %path.display(), name = raised.name, "an alarm about the audit log stands: {}", raised.message);
+        }
         let mut state = State { raised: stored.alarm, ..State::default() };
         let witness = match &stored.checkpoint {
             Some(note) => {

@@ -195,7 +195,7 @@ async fn export(args: ExportArgs, app: &App<'_>) -> Result {
     // Last, so that a checkpoint never stands over tiles that are not there.
     write(&args.folder, "checkpoint", note_text.as_bytes())?;
     let shown = json!({"folder": args.folder, "log": key.name(), "key": key.to_string(), "size": head.size, "root": hex::encode(head.root)});
-    app.out.either(&shown, || format!("{}: {} of the log {}", args.folder.display(), count_events(head.size), key.name()))?;
+    app.out.either(&shown, || clean(&format!("{}: {} of the log {}", args.folder.display(), count_events(head.size), key.name())))?;
     if !app.out.structured() {
         note(&format!("verify it anywhere: synod audit verify --offline {} --log-key {key}", args.folder.display()));
     }

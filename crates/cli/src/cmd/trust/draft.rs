@@ -218,6 +218,8 @@ pub struct Edits {
     pub remove: Vec<String>,
     /// Keys to add to people who are there.
     pub add_keys: Vec<(String, Vec<KeySpec>)>,
+    /// Groups and the people to put into them.
+    pub groups: Vec<Named>,
     /// So many holders sign roots.
     pub threshold: Option<u32>,
     /// People who are to hold the root.
@@ -255,6 +257,14 @@ impl Edits {
         }
         for (name, keys) in self.add_keys {
             person(doc, &name)?.keys.extend(keys);
+        }
+        for group in self.groups {
+            for name in &group.items {
+                let person = person(doc, name)?;
+                if !person.groups.contains(&group.name) {
+                    person.groups.push(group.name.clone());
+                }
+            }
         }
         for (names, root) in [(self.holders, true), (self.no_holders, false)] {
             for name in names {

@@ -108,11 +108,13 @@ fn the_next_root_follows_and_edits_are_made() {
         remove: vec!["carol".into()],
         add_keys: vec![("ann".into(), vec![spec("ann 2")])],
         holders: vec!["dan".into()],
+        groups: vec!["oncall=dan,bob".parse().unwrap()],
         ..Edits::default()
     };
     edits.apply(&mut doc).unwrap();
     let two = sound(doc).unwrap();
     assert!(two.principal("carol").is_none() && two.principal("dan").unwrap().root && two.principal("ann").unwrap().keys.len() == 2);
+    assert_eq!(two.principal("bob").unwrap().groups, ["oncall"]);
     let mut chain = Chain::first(&signed(&one, &["ann", "bob"]), one.digest()).unwrap();
     assert_eq!(chain.accept_next(&signed(&two, &["ann", "bob"])), Ok(true));
     // A clock that is behind makes no root that would be refused.

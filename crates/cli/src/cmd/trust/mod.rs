@@ -19,7 +19,7 @@ use self::draft::{Edits, First, Named, Written};
 use super::API;
 use super::describe_run::Page;
 use crate::exit::{Exit, Fault, Result};
-use crate::output::note;
+use crate::output::{clean_lines, note};
 use crate::pins::{Book, PinArgs};
 use crate::session::App;
 use crate::signer::{Places, Signer};
@@ -98,6 +98,8 @@ pub struct SignArgs {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    pins: PinArgs,
 }
 
 /// Arguments of `trust publish`.
@@ -135,6 +137,8 @@ pub struct NextArgs {
     /// Where to write the draft (root-N.json)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    pins: PinArgs,
 }
 
 /// Arguments of `trust propose`.
@@ -152,6 +156,9 @@ pub struct ProposeArgs {
     /// Add a key to a person; may be repeated
     #[arg(long, value_name = "NAME=FILE")]
     add_key: Vec<Named>,
+    /// Put people into a group; may be repeated
+    #[arg(long, value_name = "GROUP=NAME,…")]
+    add_group: Vec<Named>,
     /// Have a person hold the root; may be repeated
     #[arg(long, value_name = "NAME")]
     add_holder: Vec<String>,
@@ -196,12 +203,12 @@ pub async fn trust(command: TrustCommand, app: &App<'_>) -> Result {
         TrustCommand::Show(args) => show(args, app).await,
         TrustCommand::Propose(args) => propose(*args, app).await,
         TrustCommand::Rotate(args) => {
-            let current = base(args.base.as_deref(), app).await?;
+            let current = base(&args, app).await?;
             let doc = draft::next(&current, when::now(), args.expires);
             drafted(&draft::sound(doc)?, Some(&current), args.out, app)
         }
         TrustCommand::Revoke(args) => {
-            let current = base(args.next.base.as_deref(), app).await?;
+            let current = base(&args.next, app).await?;
             let mut doc = draft::next(&current, when::now(), args.next.expires);
             let at = doc.created_at;
             draft::revoke(&mut doc, &args.what, &args.reason, at)?;
@@ -240,11 +247,12 @@ fn with_keys(named: Vec<Named>) -> Result<Vec<(String, Vec<synod_trust::KeySpec>
 }
 
 async fn propose(args: ProposeArgs, app: &App<'_>) -> Result {
-    let current = base(args.next.base.as_deref(), app).await?;
+    let current = base(&args.next, app).await?;
     let edits = Edits {
         add: with_keys(args.add_principal)?,
         remove: args.remove_principal,
         add_keys: with_keys(args.add_key)?,
+        groups: args.add_group,
         threshold: args.threshold,
         holders: args.add_holder,
         no_holders: args.remove_holder,
@@ -266,11 +274,16 @@ async fn propose(args: ProposeArgs, app: &App<'_>) -> Result {
 }
 
 /// The root to follow: of a file, or the published one.
-async fn base(file: Option<&Path>, app: &App<'_>) -> Result<Root> {
-    match file {
+async fn base(args: &NextArgs, app: &App<'_>) -> Result<Root> {
+    match &args.base {
         Some(file) => Ok(draft::read_envelope(file)?.1),
-        None => published(&app.connect().await?).await?.ok_or_else(no_root),
+        None => believed(&app.connect().await?, &args.pins, app).await?.ok_or_else(no_root),
     }
+}
+
+/// The root in force, followed from the pinned one: a server that shows another must not lead holders to sign what hides it.
+async fn believed(client: &Client, pins: &PinArgs, app: &App<'_>) -> Result<Option<Root>> {
+    Ok(Book::open(pins, app)?.see_roots(client).await?.map(|chain| chain.newest().clone()))
 }
 
 fn no_root() -> Fault {
@@ -335,7 +348,7 @@ async fn sign(args: SignArgs, app: &App<'_>) -> Result {
     let (envelope, root) = draft::read_envelope(&args.file)?;
     let current = match &args.against {
         Some(file) => Some(draft::read_envelope(file)?.1),
-        None => reachable(app).await,
+        None => reachable(&args.pins, app).await?,
     };
     let current = current.filter(|current| current.digest() != root.digest());
     if !app.out.structured() {
@@ -372,14 +385,14 @@ async fn sign(args: SignArgs, app: &App<'_>) -> Result {
 }
 
 /// The published root, when a server can be asked; a draft can be signed without one.
-async fn reachable(app: &App<'_>) -> Option<Root> {
-    let client = app.connect().await.ok()?;
-    match published(&client).await {
-        Ok(root) => root,
-        Err(fault) => {
-            note(&format!("what changes is not shown: {}", crate::diagnose::text(&fault, false)));
-            None
+async fn reachable(pins: &PinArgs, app: &App<'_>) -> Result<Option<Root>> {
+    let Ok(client) = app.connect().await else { return Ok(None) };
+    match believed(&client, pins, app).await {
+        Err(Fault::Client(error)) => {
+            note(&format!("what changes is not shown: {}", crate::diagnose::text(&Fault::Client(error), false)));
+            Ok(None)
         }
+        other => other,
     }
 }
 
@@ -407,8 +420,9 @@ async fn publish(args: PublishArgs, app: &App<'_>) -> Result {
     book.see_roots(&client).await?;
     let root: TrustRoot = client.post(&format!("{API}/trust/roots"), &PublishRoot { envelope }).await?;
     book.see_roots(&client).await?;
-    app.out
-        .either(&root, || format!("published version {} of the trust root, signed by {}\ndigest {}", root.version, root.signed_by.join(", "), root.digest))?;
+    app.out.either(&root, || {
+        clean_lines(&format!("published version {} of the trust root, signed by {}\ndigest {}", root.version, root.signed_by.join(", "), root.digest))
+    })?;
     if root.version == 1 && !app.out.structured() {
         note(&format!("agents pin it: synod agent … --trust observe --trust-root {} (and `enforce` once all is well)", root.digest));
     }
