@@ -57,7 +57,7 @@ const RULES: &[Rule] = &[
     Rule {
         pattern: r"Dialect::(Sqlite|Postgres)",
         within: &["crates"],
-        except: &["crates/db/src/dialect.rs", "crates/xtask/"],
+        except: &["crates/db/src/dialect.rs", "crates/db/tests/", "crates/xtask/"],
         why: "SQLite and PostgreSQL differ in dialect.rs only; ask it what you need to know",
     },
     Rule {
