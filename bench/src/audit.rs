@@ -5,11 +5,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
-use synod_db::Db;
+use serde_json::json;
 use synod_db::audit::{Head, move_head, put_tiles};
+use synod_db::{Db, event};
 use synod_domain::Timestamp;
+use synod_domain::event::{NewEvent, types};
 use synod_domain::merkle::{Hash, leaf_hash};
-use synod_server::audit::{BATCH, consistency, inclusions, rows};
+use synod_server::audit::{Appended, AuditLog, BATCH, consistency, inclusions, rows};
+use synod_server::keys::Keys;
 use synod_trust::audit::{Edge, check_consistency, check_inclusion};
 use synod_trust::{judge, testing};
 
@@ -63,13 +66,46 @@ pub async fn audit(dir: &Path, quick: bool) -> Result<Vec<Figure>> {
         check_consistency(old, &old_root, size, &root, &proof)?;
     }
     db.close().await;
+    let (written, logged) = appended(&folder.path().join("events.db"), repeats.min(20)).await?;
     let leaves = if quick { "100,000" } else { "1,000,000" };
     Ok(vec![
+        figure("events written, 2,000 a transaction", "1/s", Goal::None, written),
+        figure("events put into the log", "1/s", Goal::None, logged),
         figure("leaves added, 2,000 a transaction", "1/s", Goal::None, rates),
         figure(&format!("inclusion proof among {leaves}"), "ms", Goal::AtMost(5.0), inclusion),
         figure(&format!("consistency proof of {leaves}"), "ms", Goal::AtMost(5.0), grew),
         figure("judging 3 of 5 signatures", "ms", Goal::AtMost(1.0), judged(repeats)?),
     ])
+}
+
+/// How fast events like those of ended tasks are recorded, and how fast the log takes them in, both from and to the disk.
+async fn appended(file: &Path, repeats: u64) -> Result<(Vec<f64>, Vec<f64>)> {
+    let db = Db::open(&format!("sqlite:{}", file.display())).await?;
+    let keys = Keys::open(&file.with_extension("key"), &db).await?;
+    let log = AuditLog::open(&db, &keys).await?;
+    let (mut written, mut logged) = (Vec::new(), Vec::new());
+    for round in 0..repeats {
+        let events: Vec<NewEvent> = (0..BATCH)
+            .map(|n| NewEvent {
+                kind: types::TASK_ENDED,
+                subject: format!("task/1rxspckmfmmv.{n}"),
+                namespace: Some("shop".into()),
+                run: Some("1rxspckmfmmv".into()),
+                actor: format!("node:web-{n}"),
+                data: json!({"phase": "succeeded", "exitCode": 0, "reason": "", "round": round}),
+            })
+            .collect();
+        let begun = Instant::now();
+        let mut tx = db.begin().await?;
+        event::append(&mut tx, &events, Timestamp(0)).await?;
+        tx.commit().await?;
+        written.push(f64::from(BATCH) / begun.elapsed().as_secs_f64());
+        let begun = Instant::now();
+        while log.append(&db, Timestamp(0)).await? == Appended::More {}
+        logged.push(f64::from(BATCH) / begun.elapsed().as_secs_f64());
+    }
+    db.close().await;
+    Ok((written, logged))
 }
 
 /// A manifest that three of five people signed, with three sorts of keys.

@@ -183,17 +183,17 @@ impl Cover {
         if verified.decision != given.decision || verified.statement.comment != given.comment {
             return Err(refuse("what was signed is not what was sent: decision and comment must be the same".into()));
         }
-        let looked = if given.ratifies {
-            self.stand_ratification(manifest, given.digest, std::slice::from_ref(given.envelope), now)
-        } else if manifest.break_glass.is_some() {
-            // Whether the rule is open is judged with the run; here only that it is the statement of such a start.
-            return if verified.statement.break_glass && verified.statement.digest == given.digest {
-                Ok(())
-            } else {
-                Err(refuse("a start by break-glass takes a statement with `breakGlass` about exactly this manifest".into()))
-            };
-        } else {
-            self.stand(manifest, given.digest, std::slice::from_ref(given.envelope), now)
+        if let Some(rule) = manifest.break_glass.as_ref().filter(|_| !given.ratifies) {
+            // How often the rule was used today is judged with the run.
+            for node in &self.every {
+                judge_break_glass(root, manifest, given.digest, rule, given.envelope, node, 0, now).map_err(|why| refuse(why.to_string()))?;
+            }
+            return Ok(());
+        }
+        let one = std::slice::from_ref(given.envelope);
+        let looked = match given.ratifies {
+            true => self.stand_ratification(manifest, given.digest, one, now),
+            false => self.stand(manifest, given.digest, one, now),
         };
         let standing = looked.map_err(|why| refuse(why.to_string()))?;
         match standing.dropped.first() {

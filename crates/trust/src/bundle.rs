@@ -247,7 +247,7 @@ fn entry(node: &Node) -> NodeEntry {
 
 /// Checks the results; returns when the first node began.
 fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp, report: &mut Report) -> Option<Timestamp> {
-    let mut seen = BTreeSet::new();
+    let mut signed: BTreeMap<u32, String> = BTreeMap::new();
     let mut began: Option<Timestamp> = None;
     for NodeResult { envelope, spki } in &bundle.results {
         let mut what = "result".to_owned();
@@ -257,7 +257,7 @@ fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp
             what = format!("result of {}", statement.node.name.escape_debug());
             let node = bundle.nodes.iter().find(|n| n.index == statement.task).ok_or_else(|| format!("the bundle shows no node at {}", statement.task))?;
             result::about(&statement, manifest, &bundle.digest, node.index, &entry(node)).map_err(|e| e.to_string())?;
-            if !seen.insert(statement.task) {
+            if signed.insert(statement.task, statement.phase.to_string()).is_some() {
                 return Err("another result of the same node is in the bundle".to_owned());
             }
             let key = result::key_id(&spki);
@@ -276,7 +276,36 @@ fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp
         })();
         report.say(what, outcome);
     }
+    report.say("results", told(bundle, &signed));
     began
+}
+
+/// Compares what the nodes signed with what the log tells of their tasks' ends.
+fn told(bundle: &Bundle, signed: &BTreeMap<u32, String>) -> Result<String, String> {
+    let mut logged: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+    for LoggedEvent { event, .. } in &bundle.events {
+        let kind = event["type"].as_str().unwrap_or_default();
+        let task = event["subject"].as_str().and_then(|subject| subject.strip_prefix("task/")).and_then(|task| task.rsplit_once('.'));
+        let about = task.filter(|(run, _)| *run == bundle.run).and_then(|(_, index)| index.parse().ok());
+        if let (Some(index), Some(phase)) = (about, event.pointer("/data/phase").and_then(Value::as_str).filter(|_| kind.starts_with("synod.task."))) {
+            logged.entry(index).or_default().insert(phase);
+        }
+    }
+    let name = |index: &u32| bundle.nodes.iter().find(|node| node.index == *index).map_or("a node that is not shown".into(), |node| node.name.escape_debug().to_string());
+    let (mut wrong, mut unsigned) = (Vec::new(), Vec::new());
+    for (index, phases) in &logged {
+        let said = phases.iter().map(|phase| phase.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+        match signed.get(index) {
+            None => unsigned.push(format!("{} ({said})", name(index))),
+            Some(phase) if !phases.contains(phase.as_str()) => wrong.push(format!("{} signed `{phase}`, and the log tells of `{said}`", name(index))),
+            Some(_) => {}
+        }
+    }
+    match (wrong.is_empty(), unsigned.is_empty()) {
+        (false, _) => Err(wrong.join("; ")),
+        (true, true) => Ok(format!("{} are signed by their nodes, and the log tells of no others", signed.len())),
+        (true, false) => Ok(format!("{} are signed by their nodes; for what the log tells of these no node vouches: {}", signed.len(), unsigned.join(", "))),
+    }
 }
 
 fn approvals(bundle: &Bundle, manifest: &Manifest, chain: &Chain, began: Option<Timestamp>, now: Timestamp, report: &mut Report) {

@@ -76,6 +76,7 @@ fn every_part_matters() {
                 b.results[0] = NodeResult { envelope: statement.signed(&spki, &forger.bare(&statement.to_be_signed())), spki: strict::to_base64(&spki) };
             }),
         ),
+        ("results", "web-0 signed `succeeded`, and the log tells of `failed`", Box::new(|b| b.events[4].event["data"]["phase"] = json!("failed"))),
         ("agreement by shop", "not enough people", Box::new(|b| drop(b.approvals.pop()))),
         ("agreement by shop", "not enough people", Box::new(|b| b.approvals[1] = b.approvals[0].clone())),
         ("agreement by shop", "does not count", Box::new(|b| b.approvals[1].signatures[0].sig = b.approvals[0].signatures[0].sig.clone())),
@@ -84,6 +85,13 @@ fn every_part_matters() {
         let found = failed(change);
         assert!(found.iter().any(|f| f.starts_with(&format!("{what}: ")) && f.contains(words)), "wanted {what}: {words}; got {found:#?}");
     }
+}
+
+#[test]
+fn a_result_that_is_withheld_is_told_of() {
+    let report = judged(|b| drop(b.results.remove(0)));
+    let results = report.checks.iter().find(|check| check.what == "results").unwrap();
+    assert!(results.ok && results.why.contains("no node vouches: web-0 (succeeded)"), "{results:?}");
 }
 
 #[test]

@@ -392,7 +392,9 @@ pub fn bundle() -> (Bundle, String, VerifierKey, Timestamp) {
     let joined = |n: usize| event(types::NODE_JOINED, None, json!({"id": nodes()[n].id, "key": result::key_id(&spki[n])}), n as u64 + 1);
     let mut all: Vec<Value> = (0..3).map(joined).collect();
     all.push(event(types::RUN_APPROVED, Some(&manifest.run), json!({"digest": digest}), 4));
-    all.extend((5..20).map(|n| event(types::USER_CREATED, None, json!({}), n)));
+    all.push(event(types::TASK_ENDED, Some(&manifest.run), json!({"phase": "succeeded"}), 5));
+    all[4]["subject"] = json!(format!("task/{}.0", manifest.run));
+    all.extend((6..20).map(|n| event(types::USER_CREATED, None, json!({}), n)));
     let leaves: Vec<Hash> = all.iter().map(|e| leaf_hash(&canonical(e).expect("JSON"))).collect();
     let grown = Edge::empty().grow(&leaves).expect("a small log");
     let mut tiles = Tiles::default();
@@ -416,7 +418,7 @@ pub fn bundle() -> (Bundle, String, VerifierKey, Timestamp) {
         roots: vec![signed_root(&root_json(), &[&signer("ann"), &signer("bob")])],
         nodes: nodes().into_iter().enumerate().map(node).collect(),
         results: (0..3).map(outcome).collect(),
-        events: all[..4].iter().enumerate().map(logged).collect(),
+        events: all[..5].iter().enumerate().map(logged).collect(),
         checkpoint: log_key().sign(size, &grown.root),
     };
     (bundle, doc(&root_json()).seal().1, log_key().verifier().clone(), hour(100))

@@ -128,7 +128,7 @@ pub struct Signing {
     pub root_version: u64,
     /// Its digest.
     pub root_digest: String,
-    /// Each rule of the root that must be met, beside the template's own.
+    /// Each rule that must be met by signatures: those of the root, and the template's own by who the root says people are.
     pub rules: Vec<RootRuleStatus>,
     /// Names of nodes no rule is about; those that enforce will refuse. The first few.
     pub uncovered: Vec<String>,
@@ -138,7 +138,7 @@ pub struct Signing {
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RootRuleStatus {
-    /// The rule's name in the root.
+    /// The rule's name in the root, or `the template's own rules`.
     pub name: String,
     /// What it asks for, in words: `2 with role approver`.
     pub rule: String,

@@ -12,12 +12,13 @@ use synod_protocol::http::auth::{LoginRequest, SessionToken};
 use synod_protocol::http::client::{Address, Client, ClientError};
 use synod_protocol::http::node::{CreatedJoinToken, NewJoinToken, Node};
 use synod_protocol::http::object::{ApplyRequest, ApplyResponse};
+use synod_protocol::http::trust::{PublishRoot, TrustRoot};
 use synod_protocol::http::user::{Bootstrap, NewUser, User};
 use synod_protocol::tls::{self, Trust};
 use tokio::process::{Child, Command};
 
 use super::super::API;
-use super::{NODES, PEOPLE, folder};
+use super::{NODES, PEOPLE, folder, keys};
 use crate::exit::{Exit, Fault, Result};
 
 const SHOP: &str = include_str!("../../../../../examples/demo/shop.yaml");
@@ -34,6 +35,10 @@ pub struct Fleet {
     pub url: String,
     /// Its certificate authority.
     pub fingerprint: String,
+    /// The digest of the trust root the agents pin; none in the folder of a demo that is older than trust roots.
+    pub trust_root: Option<String>,
+    /// The URL of its database.
+    pub database: String,
     address: Address,
     config: PathBuf,
     server: Option<Child>,
@@ -79,7 +84,10 @@ impl Fleet {
         // In the demo nobody has an authenticator at hand; who enrols one is asked for it.
         text.push_str("\n[security]\nstep_up = \"enrolled\"\n");
         std::fs::write(&config, text).map_err(|e| Fault::file("write", &config, &e))?;
-        let mut fleet = Self { program, dir, url, fingerprint: String::new(), address, config, server: None, agents: Vec::new(), _lock: lock };
+        let database = database.map_or_else(|| format!("sqlite:{}", dir.join("server/synod.db").display()), str::to_owned);
+        let trust_root = if again { keys::pinned(&dir)? } else { None };
+        let fingerprint = String::new();
+        let mut fleet = Self { program, dir, url, fingerprint, trust_root, database, address, config, server: None, agents: Vec::new(), _lock: lock };
         let set_up = async {
             fleet.start_server().await?;
             if again { fleet.go_on().await } else { fleet.populate().await }
@@ -109,8 +117,14 @@ impl Fleet {
 
     /// Starts (or starts again) the server and waits until it answers.
     pub async fn start_server(&mut self) -> Result<()> {
+        let database = self.database.clone();
+        self.start_server_on(&database).await
+    }
+
+    /// The same with another database.
+    pub async fn start_server_on(&mut self, database: &str) -> Result<()> {
         let config = self.config.display().to_string();
-        self.server = Some(self.spawn("server", &["server", "--config", &config], &[])?);
+        self.server = Some(self.spawn("server", &["server", "--config", &config, "--database", database], &[])?);
         let until = Instant::now() + UP_WITHIN;
         loop {
             if let Some(child) = &mut self.server
@@ -127,6 +141,13 @@ impl Fleet {
                 return Err(failed("the server is not up within 30 s"));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Stops the server in order.
+    pub async fn stop_server(&mut self) {
+        if let Some(mut child) = self.server.take() {
+            end(&mut child).await;
         }
     }
 
@@ -149,15 +170,34 @@ impl Fleet {
 
     /// A client with a session of one of the demo's people.
     pub async fn client(&self, user: &str) -> Result<Client> {
+        Ok(self.anyone()?.with_token(Some(self.session(user).await?)))
+    }
+
+    async fn session(&self, user: &str) -> Result<String> {
         let password = PEOPLE
             .iter()
             .find(|(name, ..)| *name == user)
             .map(|(_, password, _)| (*password).to_owned())
             .ok_or_else(|| failed("no such person in the demo"))?;
-        let anyone = self.anyone()?;
         let request = LoginRequest { user: user.to_owned(), password, totp: None, cookie: false };
-        let session: SessionToken = anyone.post(&format!("{API}/auth/login"), &request).await?;
-        Ok(anyone.with_token(Some(session.token)))
+        let session: SessionToken = self.anyone()?.post(&format!("{API}/auth/login"), &request).await?;
+        Ok(session.token)
+    }
+
+    /// Runs a command of the program to its end: as one of the demo's people, or as somebody without any server. Logins that
+    /// are saved on this machine have no part in it.
+    pub async fn synod(&self, user: Option<&str>, args: &[&str]) -> Result<std::process::Output> {
+        let mut command = Command::new(&self.program);
+        command.args(args).current_dir(&self.dir).stdin(Stdio::null()).kill_on_drop(true);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SYNOD_")) {
+            command.env_remove(name);
+        }
+        command.env("SYNOD_CONFIG_HOME", self.dir.join("config"));
+        if let Some(user) = user {
+            let token = self.session(user).await?;
+            command.env("SYNOD_SERVER", &self.url).env("SYNOD_TOKEN", token).env("SYNOD_CA_FINGERPRINT", &self.fingerprint);
+        }
+        command.output().await.map_err(|e| failed(format!("cannot start {}: {e}", self.program.display())))
     }
 
     /// Starts the agents of an earlier demo, whose people, templates and nodes are all there.
@@ -192,6 +232,11 @@ impl Fleet {
         shop.add("shop.yaml", SHOP.to_owned(), None)?;
         let documents = shop.values();
         let _: ApplyResponse = alice.post(&format!("{API}/apply"), &ApplyRequest { documents, dry_run: false }).await?;
+        // Before the agents, who are given its digest when they join.
+        keys::make(&self.dir)?;
+        let signed = keys::sign_root(&self.dir, crate::when::now()).await?;
+        let root: TrustRoot = alice.post(&format!("{API}/trust/roots"), &PublishRoot { envelope: signed }).await?;
+        self.trust_root = Some(root.digest);
         for (name, labels) in NODES {
             let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             let request = NewJoinToken { labels, uses: 1, expires_in: Span::secs(600) };
@@ -211,7 +256,7 @@ impl Fleet {
         let show = |path: PathBuf| path.display().to_string();
         let path = format!("{}:{}", show(self.dir.join("bin")), synod_agent::config::DEFAULT_PATH);
         let (state, join) = (show(self.dir.join(name)), show(self.dir.join(format!("{name}.join"))));
-        let args = [
+        let mut args = vec![
             "agent",
             "--server",
             &self.url,
@@ -226,11 +271,23 @@ impl Fleet {
             "--path",
             &path,
         ];
+        if let Some(root) = &self.trust_root {
+            args.extend(["--trust", "enforce", "--trust-root", root]);
+        }
         let child = self.spawn(name, &args, &[])?;
         if let Some(agent) = self.agents.iter_mut().find(|(known, _)| *known == name) {
             agent.1 = Some(child);
         }
         Ok(())
+    }
+
+    /// Stops an agent in order.
+    pub async fn stop_agent(&mut self, name: &str) {
+        if let Some((_, child)) = self.agents.iter_mut().find(|(known, _)| *known == name)
+            && let Some(mut child) = child.take()
+        {
+            end(&mut child).await;
+        }
     }
 
     /// Kills an agent without warning.

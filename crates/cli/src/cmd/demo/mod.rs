@@ -2,6 +2,7 @@
 
 mod fleet;
 mod folder;
+mod keys;
 mod walk;
 
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use fleet::Fleet;
 
 /// The people of the demo: name, password, what they may do.
 pub const PEOPLE: [(&str, &str, &str); 5] = [
-    ("alice", "alice-demo-password", "owner and administrator everywhere"),
+    ("alice", "alice-demo-password", "owner and administrator everywhere, on call"),
     ("bob", "bob-demo-password", "approver in shop"),
     ("carol", "carol-demo-password", "approver in shop, on call"),
     ("dave", "dave-demo-password", "requester in shop"),
@@ -56,11 +57,19 @@ pub async fn demo(args: DemoArgs, app: &App<'_>) -> Result {
     let listen = if args.walk { SocketAddr::from(([127, 0, 0, 1], 0)) } else { args.listen };
     let mut fleet = Fleet::start(&dir, listen, args.database.as_deref(), args.walk).await?;
     if let Some(file) = &args.ready_file {
+        let user = |(name, password, roles): (&str, &str, &str)| {
+            let mut user = json!({"name": name, "password": password, "roles": roles});
+            if fleet.trust_root.is_some() && keys::HOLDERS.contains(&name) {
+                user["key"] = json!(keys::file(&fleet.dir, name));
+            }
+            user
+        };
         let ready = json!({
             "server": fleet.url,
             "ca_file": fleet.ca_file(),
             "ca_fingerprint": fleet.fingerprint,
-            "users": PEOPLE.map(|(name, password, roles)| json!({"name": name, "password": password, "roles": roles})),
+            "trustRoot": fleet.trust_root,
+            "users": PEOPLE.map(user),
             "nodes": NODES.map(|(name, labels)| json!({"name": name, "labels": labels.iter().copied().collect::<std::collections::BTreeMap<_, _>>()})),
         });
         synod_server::keys::write_private(file, ready.to_string().as_bytes()).map_err(|e| Fault::file("write", file, &e))?;
@@ -86,13 +95,20 @@ fn welcome(fleet: &Fleet, args: &DemoArgs) -> String {
     for (name, password, may) in PEOPLE {
         let _ = writeln!(text, "  {name:<7} {password:<21} {may}");
     }
+    let folder = keys::folder(&fleet.dir);
+    let key = |name: &str| fleet.trust_root.as_ref().map(|_| format!(" --key {}", folder.join(name).display())).unwrap_or_default();
+    if let Some(root) = &fleet.trust_root {
+        let _ = write!(
+            text,
+            "\nThe agents believe signatures only: those of alice, bob and carol under the trust root\n  {root}\nTheir keys are in {}; `synod approve` signs with --key.\n",
+            folder.display()
+        );
+    }
+    let (url, bob, carol) = (&fleet.url, key("bob"), key("carol"));
     let _ = write!(
         text,
-        "\nIn another terminal:\n  alias synod={}\n  synod login {} --user dave\n  synod run restart-service -n shop --input service=web --target role=web --reason \"stuck workers\"\n  synod login --user bob {}; synod get runs --awaiting-me; synod approve RUN --comment ok\n  synod login --user carol {}; synod approve RUN; synod watch RUN\n\n",
-        fleet.program.display(),
-        fleet.url,
-        fleet.url,
-        fleet.url
+        "\nIn another terminal:\n  alias synod={}\n  synod login {url} --user dave\n  synod run restart-service -n shop --input service=web --target role=web --reason \"stuck workers\"\n  synod login --user bob {url}; synod get runs --awaiting-me; synod approve RUN --comment ok{bob}\n  synod login --user carol {url}; synod approve RUN{carol}; synod watch RUN\n\n",
+        fleet.program.display()
     );
     text.push_str(&match (&args.dir, &args.database) {
         (Some(dir), _) => format!("Ctrl-C stops it; its state stays in {}, and the same command goes on with it.", dir.display()),
