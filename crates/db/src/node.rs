@@ -184,18 +184,18 @@ pub struct Seen {
     pub version: Option<String>,
     /// JSON of how it judges agreements, when told.
     pub trust: Option<String>,
+    /// How alarms begin that are over: `log:`, `root:`; empty when none is.
+    pub healed: String,
 }
 
 /// Records many signs of life at once.
 pub async fn seen(tx: &mut Tx, seen: &[Seen]) -> Result<()> {
-    let records = tx.dialect().records(
-        1,
-        &[("id", ColumnType::Text), ("at", ColumnType::Int), ("facts", ColumnType::Text), ("version", ColumnType::Text), ("trust", ColumnType::Text)],
-    );
+    let text = |name| (name, ColumnType::Text);
+    let records = tx.dialect().records(1, &[text("id"), ("at", ColumnType::Int), text("facts"), text("version"), text("trust"), text("healed")]);
     let sql = format!(
         "UPDATE nodes SET last_seen_at = r.at, facts = COALESCE(r.facts, nodes.facts), version = COALESCE(r.version, nodes.version),
          trust = COALESCE(r.trust, nodes.trust),
-         trust_alarm = CASE WHEN COALESCE(r.trust, nodes.trust) <> nodes.trust THEN '' ELSE nodes.trust_alarm END
+         trust_alarm = CASE WHEN r.healed <> '' AND nodes.trust_alarm LIKE r.healed || '%' THEN '' ELSE nodes.trust_alarm END
          FROM {records} AS r WHERE nodes.id = r.id"
     );
     tx.execute(sql, params![to_records(seen)?]).await?;

@@ -377,7 +377,8 @@ pub async fn ended_late(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> {
 }
 
 /// Marks tasks whose own node now tells another end than it told before, and changes nothing else. Returns those that were
-/// not marked yet. What never was the node's to end is none of these.
+/// not marked yet. What never was the node's to end is none of these; nor is that it refuses to do it again, as it must
+/// when two servers hand it out.
 pub async fn contradicted(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> {
     let records = tx.dialect().records(1, &ENDED);
     let sql = format!(
@@ -385,7 +386,7 @@ pub async fn contradicted(tx: &mut Tx, tasks: &[Ended]) -> Result<Vec<Touched>> 
          FROM {records} AS r
          WHERE tasks.run_id = r.run_id AND tasks.idx = r.idx AND tasks.node_id = r.node_id AND tasks.assigned_at IS NOT NULL
            AND tasks.phase NOT IN ('assigned', 'started') AND tasks.detail <> $2 AND tasks.detail NOT LIKE '{{\"contradicted\":true%'
-           AND (tasks.phase <> r.phase OR tasks.exit_code <> r.exit_code)
+           AND (tasks.phase <> r.phase OR tasks.exit_code <> r.exit_code) AND NOT (r.phase = 'refused' AND r.reason LIKE 'replay:%')
          {TOUCHED}"
     );
     Ok(tx.query(sql, params![to_records(tasks)?, GIVEN_UP]).await?.iter().map(touched).collect())

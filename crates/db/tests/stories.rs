@@ -234,7 +234,7 @@ async fn streams_belong_to_the_latest_server(place: Place) {
     node::connected(&mut tx, "b", &stream(7)).await.unwrap();
     node::disconnected(&mut tx, "a", &stream(1)).await.unwrap();
     assert_eq!(node::by_name(&mut tx, "web-1").await.unwrap().unwrap().server.as_deref(), Some("b"), "the old stream's end changes nothing");
-    let seen = node::Seen { id: "n1".into(), at: NOW.0, facts: Some("{\"cpus\":4}".into()), version: None, trust: None };
+    let seen = node::Seen { id: "n1".into(), at: NOW.0, facts: Some("{\"cpus\":4}".into()), version: None, trust: None, healed: String::new() };
     node::seen(&mut tx, &[seen]).await.unwrap();
     let known = node::by_name(&mut tx, "web-1").await.unwrap().unwrap();
     assert_eq!((known.facts, known.version.as_str(), known.last_seen_at), (json!({"cpus": 4}), "1", Some(NOW)));

@@ -35,7 +35,8 @@ impl SmallDisk {
             match hold(path, mib, how) {
                 Ok(holder) => {
                     let pid = holder.id().to_string();
-                    let way = ["nsenter", "--target", &pid].iter().chain(enter).map(|word| (*word).to_owned()).collect();
+                    // The root as well: it is another than the namespace's where a story runs in a changed root itself.
+                    let way = ["nsenter", "--root", "--target", &pid].iter().chain(enter).map(|word| (*word).to_owned()).collect();
                     let seen = PathBuf::from(format!("/proc/{pid}/root")).join(path.strip_prefix("/").unwrap());
                     return Self { path: path.to_owned(), seen, way, holder: Some(holder), _alone: None };
                 }

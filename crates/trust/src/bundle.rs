@@ -291,7 +291,13 @@ fn told(bundle: &Bundle, signed: &BTreeMap<u32, String>) -> Result<String, Strin
             logged.entry(index).or_default().insert(phase);
         }
     }
-    let name = |index: &u32| bundle.nodes.iter().find(|node| node.index == *index).map_or("a node that is not shown".into(), |node| node.name.escape_debug().to_string());
+    let name = |index: &u32| {
+        bundle
+            .nodes
+            .iter()
+            .find(|node| node.index == *index)
+            .map_or("a node that is not shown".into(), |node| node.name.escape_debug().to_string())
+    };
     let (mut wrong, mut unsigned) = (Vec::new(), Vec::new());
     for (index, phases) in &logged {
         let said = phases.iter().map(|phase| phase.escape_debug().to_string()).collect::<Vec<_>>().join(", ");

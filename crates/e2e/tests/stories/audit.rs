@@ -420,7 +420,7 @@ async fn alarms_are_recorded(h: Harness) {
     assert_eq!(data["message"], "the log was\u{fffd} forked");
     assert!(data["evidence"].to_string().len() <= 16 * 1024 + 2);
     let node = h.connected("web-1").await;
-    assert_eq!(node.trust.alarm, "fork: the log was\u{fffd} forked");
+    assert_eq!(node.trust.alarm, "log: fork: the log was\u{fffd} forked");
     // A minute later it is news again.
     h.clock.shift(61_000);
     stream.say(Some(Up::Alarm(alarm("log", "still")))).await;

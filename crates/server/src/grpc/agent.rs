@@ -128,8 +128,12 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
     let facts = valid_facts(&hello.facts_json);
     let mode = if ["observe", "enforce"].contains(&hello.trust.as_str()) { hello.trust.as_str() } else { "off" };
     let trust = NodeTrust { mode: mode.to_owned(), version: hello.trust_version, witnessed: hello.witnessed, alarm: String::new() };
+    let before: NodeTrust = serde_json::from_value(known.trust.clone()).unwrap_or_default();
+    // What it witnessed elsewhere heals nothing: it may have come to call out just that.
+    let before = NodeTrust { witnessed: trust.witnessed, ..before };
     let version = Some(bounded(&hello.version, 100));
-    app.presence.seen(Seen { id: node_id.to_owned(), at: now.0, facts, version, trust: stated(&trust) });
+    app.presence
+        .seen(Seen { id: node_id.to_owned(), at: now.0, facts, version, healed: healed(&before, &trust), trust: stated(&trust) });
     let access = app.access.current(&mut reader).await?;
     let roots = crate::ops::trust::missing(&mut reader, access.trust.as_deref(), &hello.trust_root, hello.trust_version).await?;
     let shown = log.as_ref().map_or(hello.witnessed, |log| log.size);
@@ -150,12 +154,24 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
             assigned.push(open);
         } else if !hello.journalled.iter().any(|name| split_task(name) == Some((open.run.as_str(), open.idx))) {
             let outcome = Outcome::without_steps(Phase::Lost, "the node has no record of this task any more", now);
-            app.reports.send(Report::ended(node_id, &open.run, open.idx, outcome, Vec::new())).await;
+            app.reports.send(Report::given_up(node_id, &open.run, open.idx, outcome)).await;
         }
     }
     drop(reader);
     app.gateway.deliver(app, assigned).await?;
     Ok(Greeted { name: known.name, number, shown, trust })
+}
+
+/// Which alarms are over: a node that calls out about the log or the root does not go on with it.
+fn healed(before: &NodeTrust, now: &NodeTrust) -> String {
+    let about = if now.version > before.version {
+        "root:"
+    } else if now.witnessed > before.witnessed {
+        "log:"
+    } else {
+        ""
+    };
+    about.to_owned()
 }
 
 /// What is stored of how a node judges.
@@ -195,8 +211,9 @@ async fn listen(app: &Arc<App>, node: &str, mut stream: Greeted, mut up: Streami
                 let facts = valid_facts(&beat.facts_json);
                 let now_trusts = NodeTrust { version: beat.trust_version, witnessed: beat.witnessed, ..stream.trust.clone() };
                 let trust = if now_trusts == stream.trust { None } else { stated(&now_trusts) };
+                let healed = healed(&stream.trust, &now_trusts);
                 stream.trust = now_trusts;
-                app.presence.seen(Seen { id: node.to_owned(), at: app.clock.now().0, facts, version: None, trust });
+                app.presence.seen(Seen { id: node.to_owned(), at: app.clock.now().0, facts, version: None, trust, healed });
                 // The proof begins at what the node has seen: while it has not seen what it was sent last, another one would
                 // be no proof to it by the time it arrives.
                 if beat.witnessed >= stream.shown

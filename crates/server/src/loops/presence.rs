@@ -139,6 +139,9 @@ async fn write(app: &Arc<App>, notes: &[Note]) -> Result<()> {
                 known.facts = new.facts.clone().or(known.facts.take());
                 known.version = new.version.clone().or(known.version.take());
                 known.trust = new.trust.clone().or(known.trust.take());
+                if !new.healed.is_empty() {
+                    known.healed.clone_from(&new.healed);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use synod_db::doorbell::Topic;
-use synod_db::task::{Detail, Ended, NewOutput, SignedResult, Started};
+use synod_db::task::{Detail, Ended, GIVEN_UP, NewOutput, SignedResult, Started};
 use synod_domain::error::{Kind, code};
 use synod_domain::task::{Outcome, Phase, Segment};
 use synod_domain::{Error, Result};
@@ -48,13 +48,14 @@ pub struct Report {
 enum Body {
     Started { at: i64 },
     Output(Vec<(u32, String)>),
-    Ended { outcome: Box<Outcome>, output: Vec<(u32, String)>, signed: Option<String> },
+    Ended { outcome: Box<Outcome>, output: Vec<(u32, String)>, signed: Option<String>, given_up: bool },
 }
 
 impl Report {
-    /// The end of a task.
-    pub fn ended(node: &str, run: &str, idx: u32, outcome: Outcome, output: Vec<(u32, String)>) -> Self {
-        Self { node: node.to_owned(), run: run.to_owned(), idx, body: Body::Ended { outcome: Box::new(outcome), output, signed: None } }
+    /// The end of a task that its node has no record of: what the server concludes, not what the node says.
+    pub fn given_up(node: &str, run: &str, idx: u32, outcome: Outcome) -> Self {
+        let body = Body::Ended { outcome: Box::new(outcome), output: Vec::new(), signed: None, given_up: true };
+        Self { node: node.to_owned(), run: run.to_owned(), idx, body }
     }
 }
 
@@ -83,7 +84,7 @@ pub fn read(node: &str, report: agent::Report) -> Result<Report> {
             if output.iter().map(|(_, text)| text.len()).sum::<usize>() > MAX_OUTPUT {
                 return Err(Error::new(code::TOO_LARGE, "the output is larger than any agent may keep"));
             }
-            Body::Ended { outcome: Box::new(outcome), output, signed: signed_result(&finished.signed_result) }
+            Body::Ended { outcome: Box::new(outcome), output, signed: signed_result(&finished.signed_result), given_up: false }
         }
         None => return Err(wrong("an empty report".into())),
     };
@@ -188,9 +189,9 @@ async fn record(app: &Arc<App>, batch: &[Report]) -> Result<()> {
                 work.started.push(Started { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), at, deadline_at });
             }
             Body::Output(output) => add_output(output),
-            Body::Ended { outcome, output, signed } => {
+            Body::Ended { outcome, output, signed, given_up } => {
                 add_output(output);
-                work.ended.push(ended(report, outcome)?);
+                work.ended.push(ended(report, outcome, *given_up)?);
                 if let Some(envelope) = signed {
                     work.signed
                         .push(SignedResult { run_id: report.run.clone(), idx: report.idx, node_id: report.node.clone(), envelope: envelope.clone() });
@@ -241,7 +242,7 @@ fn dedupe(work: &mut crate::ops::task::Reported) {
     }));
 }
 
-fn ended(report: &Report, outcome: &Outcome) -> Result<Ended> {
+fn ended(report: &Report, outcome: &Outcome, given_up: bool) -> Result<Ended> {
     let detail =
         Detail { steps: outcome.steps.clone(), warnings: outcome.warnings.clone(), truncated: outcome.truncated, output_digest: outcome.output_digest.clone() };
     Ok(Ended {
@@ -254,6 +255,6 @@ fn ended(report: &Report, outcome: &Outcome) -> Result<Ended> {
         exit_code: outcome.exit_code,
         reason: bounded(outcome.reason.as_deref().unwrap_or_default(), 4000),
         check_failed: u8::from(outcome.check_failed),
-        detail: without_nul(&detail)?,
+        detail: if given_up { GIVEN_UP.to_owned() } else { without_nul(&detail)? },
     })
 }

@@ -148,7 +148,7 @@ pub async fn alarm(app: &App, id: &str, node: &str, said: &Alarm) -> Result<()> 
 }
 
 fn words(said: &Alarm) -> String {
-    format!("{}: {}", bounded(&said.name, 100), bounded(&said.message, 2000))
+    format!("{}: {}: {}", said.about, bounded(&said.name, 100), bounded(&said.message, 2000))
 }
 
 /// Sees to it that a node's page shows its alarm, such as after its agent came back and was taken for healthy.

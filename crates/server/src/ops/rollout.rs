@@ -173,7 +173,10 @@ impl Work<'_> {
         }
         let (verdict, votes) = self.verdict(tx).await?;
         if self.may_begin() && !matches!(verdict, Verdict::Granted(_)) {
-            self.enter(Phase::Rejected, "when it was to begin, the approvals no longer sufficed: an approver was disabled, lost the role, or their key counts no more")?;
+            self.enter(
+                Phase::Rejected,
+                "when it was to begin, the approvals no longer sufficed: an approver was disabled, lost the role, or their key counts no more",
+            )?;
             self.record(types::RUN_REJECTED, "system", json!({"reason": "approvals no longer suffice"}));
             return self.forget_secrets(tx).await;
         }

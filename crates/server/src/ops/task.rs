@@ -73,8 +73,9 @@ pub async fn record(app: &Arc<App>, reported: Reported, now: Timestamp) -> Resul
                 let Some(e) = by_task.get(&(task.run.as_str(), task.idx, task.node_id.as_str())) else { continue };
                 events.push(task_event(types::TASK_LATE, &task, json!({"phase": e.phase, "exitCode": e.exit_code})));
             }
-            // What was recorded just now agrees with itself.
-            for ends in [&late, &reported.other_ends] {
+            // What was recorded just now agrees with itself; and what the server concludes is not what the node says.
+            let others: Vec<Ended> = reported.other_ends.iter().filter(|e| e.detail != GIVEN_UP).cloned().collect();
+            for ends in [&late, &others] {
                 for task in task::contradicted(&mut tx, ends).await? {
                     let of_it = |e: &&Ended| e.run_id == task.run && e.idx == task.idx && e.node_id == task.node_id;
                     let Some(e) = ends.iter().find(of_it) else { continue };

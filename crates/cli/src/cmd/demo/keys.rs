@@ -143,8 +143,7 @@ mod tests {
         let group = documents.iter().find(|parsed| parsed.value["kind"] == "Group").unwrap();
         let mut members: Vec<&str> = group.value["spec"]["members"].as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
         members.sort_unstable();
-        let mut on_call: Vec<&str> =
-            root.doc().principals.iter().filter(|person| person.groups == ["oncall"]).map(|person| person.name.as_str()).collect();
+        let mut on_call: Vec<&str> = root.doc().principals.iter().filter(|person| person.groups == ["oncall"]).map(|person| person.name.as_str()).collect();
         on_call.sort_unstable();
         assert_eq!(on_call, members);
     }

@@ -35,6 +35,8 @@ pub(super) async fn break_glass(w: &mut Walk<'_>, fleet: &Fleet) -> Result<()> {
     let half = ratify(&alice, &done).await??;
     ensure(half.summary.ratification == Some(Ratification::Unratified), || format!("one signature made it `{}`", state(&half)))?;
     let whole = ratify(&bob, &done).await??;
-    ensure(whole.summary.ratification == Some(Ratification::Ratified) && whole.summary.phase == Phase::Succeeded, || format!("it is `{}`", state(&whole)))?;
+    ensure(whole.summary.ratification == Some(Ratification::Ratified) && whole.summary.phase == Phase::Succeeded, || {
+        format!("it is `{}`", state(&whole))
+    })?;
     w.tell("alice", "and bob look at it the next morning and sign", &format!("{} after one signature, {} after two", state(&half), state(&whole)))
 }

@@ -48,7 +48,11 @@ pub(super) async fn later(w: &mut Walk<'_>, fleet: &Fleet, run: &str, root: &str
     let (held, checks) = verify("run.bundle", &bundle).await?;
     ensure(held, || format!("the evidence does not hold: {checks:?}"))?;
     let agreed = checks.iter().find(|check| check["what"].as_str().is_some_and(|what| what.starts_with("agreement"))).map(|check| &check["why"]);
-    w.tell("erin", "verifies the run from one file, without any server", &format!("{} checks hold; {}", checks.len(), agreed.and_then(Value::as_str).unwrap_or_default()))?;
+    w.tell(
+        "erin",
+        "verifies the run from one file, without any server",
+        &format!("{} checks hold; {}", checks.len(), agreed.and_then(Value::as_str).unwrap_or_default()),
+    )?;
     let mut bent = bundle;
     if let Some(logged) = bent.events.iter_mut().find(|logged| logged.event["type"] == types::APPROVAL_GIVEN) {
         logged.event["actor"] = json!("user:alice");
@@ -79,7 +83,18 @@ pub(super) async fn on_record(w: &mut Walk<'_>, fleet: &Fleet, lost: &str) -> Re
     }
     let gap_free = events.iter().enumerate().all(|(n, e)| e.position == n as u64 + 1);
     ensure(gap_free, || "the log of events has gaps".into())?;
-    for kind in ["synod.run.approved", "synod.run.rejected", "synod.run.cancelled", "synod.approval.given", "synod.task.ended", "synod.node.joined", "synod.trust.root_published", "synod.run.break_glass", "synod.run.ratified", "synod.node.alarm"] {
+    for kind in [
+        "synod.run.approved",
+        "synod.run.rejected",
+        "synod.run.cancelled",
+        "synod.approval.given",
+        "synod.task.ended",
+        "synod.node.joined",
+        "synod.trust.root_published",
+        "synod.run.break_glass",
+        "synod.run.ratified",
+        "synod.node.alarm",
+    ] {
         ensure(events.iter().any(|e| e.kind == kind), || format!("no event {kind}"))?;
     }
     let text = serde_json::to_string(&events).unwrap_or_default();
@@ -92,7 +107,12 @@ pub(super) async fn on_record(w: &mut Walk<'_>, fleet: &Fleet, lost: &str) -> Re
     w.tell(
         "alice",
         "recomputes the audit log from all its events",
-        &format!("{} events give the root that was signed, {}, and it grew from the {} of the good run", log["size"], log["root"].as_str().unwrap_or_default(), since["from"]),
+        &format!(
+            "{} events give the root that was signed, {}, and it grew from the {} of the good run",
+            log["size"],
+            log["root"].as_str().unwrap_or_default(),
+            since["from"]
+        ),
     )?;
     let file = fleet.dir.join("walk.backup");
     let answer = accept(alice.raw(http::Method::GET, &format!("{API}/backup"), &[], bytes::Bytes::new()).await?).await?;

@@ -3,6 +3,8 @@
 //! The thief works with what the product itself offers: a copy of the database as a backup's lines, changed, with the
 //! last line made to fit, and restored.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use synod_db::{Db, backup};
@@ -14,6 +16,8 @@ use synod_protocol::http::client::Client;
 use synod_protocol::http::node::Node;
 use synod_protocol::http::run::{Run, RunRequest};
 use synod_protocol::http::trust::Trust;
+use synod_server::audit::{Appended, AuditLog};
+use synod_server::keys::Keys;
 
 use super::super::NODES;
 use super::{API, Fleet, Person, Walk, ended, ensure, refusals, restart, send, succeeded, until};
@@ -66,6 +70,10 @@ async fn steal(fleet: &mut Fleet, from: &str, to: &str, change: impl Fn(&str, &m
     let url = format!("sqlite:{}", fleet.dir.join(to).display());
     let db = Db::open(&url).await.map_err(Fault::from)?;
     backup::restore(&db, &forged).await.map_err(Fault::from)?;
+    // With the keys of the server, its log is signed anew, should a part of it be gone.
+    let keys = Keys::open(&fleet.dir.join("server/master.key"), &db).await.map_err(Fault::from)?;
+    let log = AuditLog::open(&db, &keys).await.map_err(Fault::from)?;
+    while log.append(&db, crate::when::now()).await.map_err(Fault::from)? != Appended::Whole {}
     db.close().await;
     fleet.start_server_on(&url).await?;
     fleet.wait_for_agents(&fleet.client("alice").await?).await?;
@@ -77,14 +85,14 @@ async fn nodes(who: &Client) -> Option<Vec<Node>> {
     Some(page.items)
 }
 
-/// Waits until every node has told this server that something is wrong with its log.
+/// Waits until every node has told this server that something is wrong with its log; the last of what they said.
 async fn all_alarmed(fleet: &Fleet) -> Result<Event> {
     let alice = fleet.client("alice").await?;
     until("the alarm of every node", async || {
         let page: Page<Event> = alice.get(&format!("{API}/events?type={}&limit=1000", types::NODE_ALARM)).await.ok()?;
         let alarms: Vec<Event> = page.items.into_iter().filter(|event| event.data["about"] == "log").collect();
-        let raised = nodes(&alice).await?.iter().filter(|node| !node.trust.alarm.is_empty()).count();
-        alarms.into_iter().last().filter(|_| raised == NODES.len())
+        let who: BTreeSet<&str> = alarms.iter().map(|event| event.subject.as_str()).collect();
+        if who.len() == NODES.len() { alarms.last().cloned() } else { None }
     })
     .await
 }
@@ -119,16 +127,12 @@ async fn rewrite(w: &mut Walk<'_>, fleet: &mut Fleet, stolen: &str, good: &str) 
     let alice = fleet.client("alice").await?;
     let page: Page<Event> = alice.get(&format!("{API}/events?run={good}&type={}&limit=1000", types::APPROVAL_GIVEN)).await?;
     let event = page.items.first().ok_or_else(|| super::wrong("the approval is not on record"))?.clone();
-    until("every node has witnessed that event", async || {
-        nodes(&alice).await?.iter().all(|node| node.trust.witnessed >= event.position).then_some(())
-    })
-    .await?;
+    until("every node has witnessed that event", async || nodes(&alice).await?.iter().all(|node| node.trust.witnessed >= event.position).then_some(())).await?;
     // Columns of the table `events`: seq, type, subject, namespace, run, actor, …
     let forged = |table: &str, cells: &mut [Value]| {
         if table == "events" && cells[1] == types::APPROVAL_GIVEN && cells[4] == good && cells[5] == json!(event.actor) {
             cells[5] = json!("user:dave");
         }
-        // With its keys, the stolen server makes and signs the log anew.
         !["audit_tiles", "audit_heads"].contains(&table)
     };
     steal(fleet, stolen, "rewritten.db", forged).await?;
@@ -136,7 +140,7 @@ async fn rewrite(w: &mut Walk<'_>, fleet: &mut Fleet, stolen: &str, good: &str) 
     w.tell(
         "thief",
         &format!("rewrites event {}: dave approved, not {}; and signs the audit log anew", event.position, event.actor.trim_start_matches("user:")),
-        &format!("all nodes raise the alarm: {}", alarm.data["message"].as_str().unwrap_or_default()),
+        &format!("every node raises the alarm: {}", alarm.data["message"].as_str().unwrap_or_default()),
     )?;
     let dave = fleet.client("dave").await?;
     let reads = RunRequest { template: "show-uptime".into(), inputs: json!({}), reason: "what still runs?".into(), ..restart("role=web") };
