@@ -269,6 +269,9 @@ impl Pools {
             let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
                 Error::new(code::CONFIGURATION, "the database URL cannot be read; write postgres://USER@HOST:PORT/DATABASE").caused_by(e)
             })?;
+            // Statements here are short. Where the planner guesses a table larger than it is, compiling one takes longer than all
+            // its work.
+            let options = options.options([("jit", "off")]);
             let pool = PgPoolOptions::new()
                 .max_connections(16)
                 .test_before_acquire(false)

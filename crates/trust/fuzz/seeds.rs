@@ -1,5 +1,7 @@
 //! Writes good inputs of every kind into the folder given, one folder per target: what fuzzing begins with.
 
+// What is instrumented needs the fuzzer's callbacks, even where nothing is fuzzed.
+use libfuzzer_sys as _;
 use std::fs;
 use std::path::Path;
 
