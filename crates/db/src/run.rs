@@ -290,9 +290,9 @@ pub async fn update(tx: &mut Tx, r: &Run) -> Result<()> {
     Ok(())
 }
 
-/// How many other runs began by a break-glass rule since a time.
+/// How many other runs began by a break-glass rule since a time, by the server's clock.
 pub async fn break_glass_used(db: &mut impl Query, rule: &str, since: Timestamp, except: &str) -> Result<u32> {
-    let sql = "SELECT count(*) FROM runs WHERE break_glass = $1 AND created_at >= $2 AND ratification IS NOT NULL AND id <> $3";
+    let sql = "SELECT count(*) FROM runs WHERE break_glass = $1 AND started_at >= $2 AND id <> $3";
     Ok(db.first(sql, params![rule, since, except]).await?.map_or(0, |row| row.uint(0)))
 }
 

@@ -39,6 +39,13 @@ pub async fn newest(db: &mut impl Query) -> Result<Option<Root>> {
     Ok(row.as_ref().map(root))
 }
 
+/// Holds the newest root until the transaction ends, so that those who count starts by one of its rules do it one by one.
+pub async fn hold(tx: &mut Tx) -> Result<()> {
+    let sql = format!("SELECT version FROM trust_roots ORDER BY version DESC LIMIT 1{}", tx.dialect().for_update());
+    tx.first(sql, params![]).await?;
+    Ok(())
+}
+
 /// The root with this digest.
 pub async fn by_digest(db: &mut impl Query, digest: &str) -> Result<Option<Root>> {
     let row = db

@@ -137,6 +137,16 @@ pub fn preview(source: &str, inputs: &serde_json::Value) -> String {
     environment(true).render_str(source, context).unwrap_or_else(|_| source.to_owned())
 }
 
+/// Whether a template holds nothing but text and plain names, such as `{{ inputs.service }}`: then what people are shown
+/// before the start differs from what nodes run in nothing but the values of these names.
+pub fn is_plain(source: &str) -> bool {
+    if source.contains("{%") || source.contains("{#") {
+        return false;
+    }
+    let name = |inside: &str| !inside.trim().is_empty() && inside.trim().chars().all(|c| c.is_alphanumeric() || "_.-[]'\"".contains(c));
+    source.split("{{").skip(1).all(|rest| rest.split_once("}}").is_some_and(|(inside, _)| name(inside)))
+}
+
 /// Whether a script uses `raw`, so that a value of the request becomes code.
 pub fn uses_raw(source: &str) -> bool {
     let mut env = environment(true);
@@ -414,6 +424,18 @@ mod tests {
                 quoted.clone()
             };
             prop_assert_eq!(read, word);
+        }
+    }
+
+    #[test]
+    fn plain_templates_choose_nothing() {
+        for plain in ["true", "restart {{ inputs.service }} --at {{steps['check'].stdout}}", "a } b { c"] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for other in
+            ["{% if facts.os is string %}x{% endif %}", "{{ 'a' if facts.os else 'b' }}", "{{ inputs.x | raw }}", "{{ a + b }}", "{# hidden #}", "{{", "{{ }}"]
+        {
+            assert!(!is_plain(other), "{other}");
         }
     }
 }

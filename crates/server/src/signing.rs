@@ -101,9 +101,9 @@ impl Cover {
         covering.into_iter().any(fills)
     }
 
-    /// Whether any rule of the root is about the run.
-    pub fn has_rules(&self) -> bool {
-        !self.nodes.is_empty()
+    /// Whether rules of the root are about every node of the run.
+    pub fn covers_all(&self) -> bool {
+        !self.nodes.is_empty() && self.uncovered.is_empty()
     }
 
     /// How signed decisions stand.

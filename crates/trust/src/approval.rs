@@ -445,6 +445,10 @@ fn agree(root: &Root, manifest: &Manifest, digest: &str, envelopes: &[Envelope],
         let verified = verify_one(root, envelope)?;
         check_statement(manifest, digest, &verified, now, sort)?;
         let approves = verified.decision == Decision::Approve;
+        // Whoever went ahead alone answers to others, whatever the rules say about requests.
+        if approves && sort == Sort::Ratification && verified.person == manifest.requester {
+            return Err(Refused::Requester(verified.person));
+        }
         for (_, policy) in policies.iter().filter(|_| approves) {
             match approval::excluded(policy, &manifest.requester, &template.author, &verified.person) {
                 Some(approval::Excluded::Requester) => return Err(Refused::Requester(verified.person)),

@@ -212,7 +212,9 @@ fn events(bundle: &Bundle, head: &Checkpoint, report: &mut Report) -> NodeKeys {
         let ok = report.say(format!("event {}", kind.escape_debug()), outcome);
         let (id, key) = (event.pointer("/data/id").and_then(Value::as_str), event.pointer("/data/key").and_then(Value::as_str));
         if let (true, Some(id), Some(key)) = (ok && [types::NODE_JOINED, types::NODE_RENEWED].contains(&kind), id, key) {
-            keys.entry(id.to_owned()).or_default().insert(key.to_owned(), *index);
+            // The first time counts: renewals of a certificate keep the key.
+            let first = keys.entry(id.to_owned()).or_default().entry(key.to_owned()).or_insert(*index);
+            *first = (*first).min(*index);
         }
     }
     keys
@@ -249,6 +251,11 @@ fn entry(node: &Node) -> NodeEntry {
 fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp, report: &mut Report) -> Option<Timestamp> {
     let mut signed: BTreeMap<u32, String> = BTreeMap::new();
     let mut began: Option<Timestamp> = None;
+    let about = |kind: &str| bundle.events.iter().filter(|e| e.event["type"] == kind && e.event["run"] == bundle.run.as_str()).map(|e| e.index).min();
+    let approved = about(types::RUN_APPROVED);
+    if approved.is_none() && !bundle.results.is_empty() {
+        report.say("story", Err("the bundle lacks the event by which the run was approved, so nobody can say whose keys were known by then".into()));
+    }
     for NodeResult { envelope, spki } in &bundle.results {
         let mut what = "result".to_owned();
         let outcome = (|| {
@@ -264,6 +271,10 @@ fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp
             let place = keys.get(&statement.node.id).and_then(|known| known.get(&key)).ok_or_else(|| {
                 format!("signed by {key}, but no logged event in the bundle says that this is the node's key; add its `synod.node.joined` event")
             })?;
+            // Whoever holds the server can log a key of its own as the node's; but not before it knew what there is to sign.
+            if let Some(approved) = approved.filter(|approved| place > approved) {
+                return Err(format!("its key was logged at leaf {place}, after the run was approved at leaf {approved}"));
+            }
             if let Some(at) = statement.started_at {
                 let early = manifest.not_before.unwrap_or(manifest.created_at);
                 if at.0 + MAX_SKEW_MS < early.0 || at.0 > manifest.expires_at.0.saturating_add(MAX_SKEW_MS) || at.0 > now.0.saturating_add(MAX_SKEW_MS) {
@@ -309,8 +320,8 @@ fn told(bundle: &Bundle, signed: &BTreeMap<u32, String>) -> Result<String, Strin
     }
     match (wrong.is_empty(), unsigned.is_empty()) {
         (false, _) => Err(wrong.join("; ")),
-        (true, true) => Ok(format!("{} are signed by their nodes, and the log tells of no others", signed.len())),
-        (true, false) => Ok(format!("{} are signed by their nodes; for what the log tells of these no node vouches: {}", signed.len(), unsigned.join(", "))),
+        (true, true) => Ok(format!("{} are signed by their nodes, and the events shown tell of no others", signed.len())),
+        (true, false) => Ok(format!("{} are signed by their nodes; for what the events tell of these no node vouches: {}", signed.len(), unsigned.join(", "))),
     }
 }
 
@@ -346,6 +357,9 @@ fn break_glass(bundle: &Bundle, manifest: &Manifest, rule: &str, chain: &Chain, 
         for node in &bundle.nodes {
             // How often the rule was used that day is for the nodes to count; here it is seen that it was open at all.
             let verified = approval::judge_break_glass(root, manifest, &bundle.digest, rule, envelope, &node.name, 0, at).map_err(|e| e.to_string())?;
+            if verified.person != manifest.requester {
+                return Err(format!("{} started what {} is said to have asked for", verified.person, manifest.requester.escape_debug()));
+            }
             by = Ok(format!("{} alone, by break-glass rule {rule} of version {} of the root", verified.person, root.version()));
         }
         by

@@ -76,6 +76,7 @@ fn every_part_matters() {
                 b.results[0] = NodeResult { envelope: statement.signed(&spki, &forger.bare(&statement.to_be_signed())), spki: strict::to_base64(&spki) };
             }),
         ),
+        ("story", "lacks the event", Box::new(|b| drop(b.events.remove(3)))),
         ("results", "web-0 signed `succeeded`, and the log tells of `failed`", Box::new(|b| b.events[4].event["data"]["phase"] = json!("failed"))),
         ("agreement by shop", "not enough people", Box::new(|b| drop(b.approvals.pop()))),
         ("agreement by shop", "not enough people", Box::new(|b| b.approvals[1] = b.approvals[0].clone())),

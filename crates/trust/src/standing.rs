@@ -98,6 +98,9 @@ fn look(
         let counts = verify_one(root, envelope).and_then(|verified| {
             check_statement(manifest, digest, &verified, now, sort)?;
             let every = policies.iter().map(|(_, policy)| policy).chain(&own);
+            if sort == Sort::Ratification && verified.person == manifest.requester {
+                return Err(Refused::Requester(verified.person));
+            }
             if verified.decision == Decision::Approve {
                 not_excluded(every, manifest, &verified.person)?;
             }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use synod_domain::check::{Expect, OnMismatch};
 use synod_domain::manifest::{Manifest, NodeEntry, NodeSet};
-use synod_domain::render::{preview, uses_raw};
+use synod_domain::render::{is_plain, preview, uses_raw};
 use synod_domain::run::{Phase, Ratification};
 use synod_domain::strategy::{Gate, Strategy, StrategyKind};
 use synod_domain::template::Step;
@@ -146,9 +146,11 @@ pub fn short(run: &Run, nodes: &[NodeEntry], out: &Out) -> Result<()> {
     break_glass(&mut page, run);
     what(&mut page, &run.manifest, nodes);
     page.field("Digest", &run.digest);
-    if let Some(at) = run.summary.not_before {
+    // From what is signed, not from what the server says about it.
+    if let Some(at) = run.manifest.not_before {
         page.field("Not before", when::full(at));
     }
+    page.field("Not after", when::full(run.manifest.expires_at));
     steps(&mut page, &run.manifest);
     rules(&mut page, &run.rules, run.manifest.approval.rejections);
     signing(&mut page, run);
@@ -251,6 +253,11 @@ fn step_words(page: &mut Page<'_>, n: usize, step: &Step, inputs: &Value) {
     page.item(title);
     if let Some(source) = &step.run {
         page.script(&preview(source, inputs));
+        if !is_plain(source) {
+            // What a node fills in may choose another branch than was chosen here.
+            page.marked(Colour::Yellow, "    mind: nodes decide what this becomes; as it is written, and as you sign it:");
+            page.script(source);
+        }
         if uses_raw(source) {
             page.marked(Colour::Yellow, "    mind: `raw` lets a value become code here");
         }

@@ -112,8 +112,10 @@ pub async fn run_ratify(ctx: &Ctx, id: &str, request: &RatifyRequest) -> Result<
     let document = ctx.app.manifests.of(&row)?;
     let manifest = &document.manifest;
     let invalid = |why: &str| Error::new(code::SIGNATURE_INVALID, why.to_owned());
-    let Some(cover) = signing::cover(&document, &ctx.access, &mut tx).await?.filter(|cover| cover.has_rules()) else {
-        return Err(invalid("no rule of the trust root is about this run, so nobody can ratify it; record an incident instead"));
+    let Some(cover) = signing::cover(&document, &ctx.access, &mut tx).await?.filter(|cover| cover.covers_all()) else {
+        return Err(invalid(
+            "no rule of the trust root is about this template on each of the run's nodes, so nobody can ratify it; record an incident instead",
+        ));
     };
     let opened = request.signature.open(PAYLOAD_TYPE).map_err(|e| invalid(&e.to_string()))?;
     let said: Statement = strict::read(&opened.payload).map_err(|e| invalid(&e))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use synod_db::approval::Approval;
 use synod_db::run::Run;
-use synod_db::{Tx, event, run, task};
+use synod_db::{Tx, event, run, task, trust};
 use synod_domain::approval::{Decision, Verdict, Vote, decide, rules_for};
 use synod_domain::event::{NewEvent, types};
 use synod_domain::run::{Phase, Ratification};
@@ -124,7 +124,10 @@ impl Work<'_> {
     /// How often today the break-glass rule of this run was used for others.
     async fn used_today(&self, tx: &mut Tx) -> Result<u32> {
         match &self.document.manifest.break_glass {
-            Some(rule) => run::break_glass_used(tx, rule, self.now.day_begins(), &self.run.id).await,
+            Some(rule) => {
+                trust::hold(tx).await?;
+                run::break_glass_used(tx, rule, self.now.day_begins(), &self.run.id).await
+            }
             None => Ok(0),
         }
     }
