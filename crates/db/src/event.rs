@@ -10,6 +10,7 @@
 //! before one that led to it. The sealer waits for the row, holding nothing else, so nobody waits in a circle.
 
 use serde::Serialize;
+use serde_json::Value;
 use synod_domain::error::code;
 use synod_domain::event::{Event, NewEvent, type_matches};
 use synod_domain::{Error, Result, Timestamp};
@@ -55,6 +56,11 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<
             format!("the record of it ({} about {}) would have {} bytes; at most {MAX_DATA} fit. Shorten the texts", long.kind, long.subject, long.data.len());
         return Err(Error::new(code::INVALID_DOCUMENT, what));
     }
+    // PostgreSQL's text cannot hold it, and SQLite's would end there.
+    if let Some(odd) = events.iter().find(|event| holds_nul(&event.data)) {
+        let what = format!("the record of it ({} about {}) would hold a NUL character; leave it out of the texts", odd.kind, odd.subject);
+        return Err(Error::new(code::INVALID_DOCUMENT, what));
+    }
     let records = tx.dialect().records(
         2,
         &[
@@ -94,6 +100,15 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<
     let mut seqs: Vec<i64> = tx.query(insert, values).await?.iter().map(|row| row.int(0)).collect();
     seqs.sort_unstable();
     place(tx, &seqs).await
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(name, item)| name.contains('\0') || holds_nul(item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn seq_records(tx: &Tx, param: u32) -> String {

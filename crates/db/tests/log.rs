@@ -169,7 +169,7 @@ async fn many_writers(db: Db, url: String) {
         assert_eq!(sealed, 0);
     } else {
         // Which way how many go depends on who is quick; both are shown by the stories below.
-        assert!(became[0] + became[1] > 0 && sealed >= became[1] as usize / 2, "{became:?}, {sealed} sealed");
+        assert!(became[0] + became[1] > 0 && sealed >= became[1] as usize, "what was left was not sealed: {became:?}, {sealed} sealed");
     }
     let head = db.reader().await.unwrap().first("SELECT position FROM log_head", params![]).await.unwrap().unwrap().int(0);
     assert!(db.dialect().has_one_writer() || head == i64::from(written));

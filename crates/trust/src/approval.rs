@@ -444,18 +444,7 @@ fn agree(root: &Root, manifest: &Manifest, digest: &str, envelopes: &[Envelope],
     for envelope in envelopes {
         let verified = verify_one(root, envelope)?;
         check_statement(manifest, digest, &verified, now, sort)?;
-        let approves = verified.decision == Decision::Approve;
-        // Whoever went ahead alone answers to others, whatever the rules say about requests.
-        if approves && sort == Sort::Ratification && verified.person == manifest.requester {
-            return Err(Refused::Requester(verified.person));
-        }
-        for (_, policy) in policies.iter().filter(|_| approves) {
-            match approval::excluded(policy, &manifest.requester, &template.author, &verified.person) {
-                Some(approval::Excluded::Requester) => return Err(Refused::Requester(verified.person)),
-                Some(approval::Excluded::Author) => return Err(Refused::Author(verified.person)),
-                Some(approval::Excluded::NoRule) | None => {}
-            }
-        }
+        check_excluded(policies.iter().map(|(_, policy)| policy), manifest, &verified, sort)?;
         decisions.push(verified);
     }
     let people = standings(root, &decisions);
@@ -474,6 +463,27 @@ fn agree(root: &Root, manifest: &Manifest, digest: &str, envelopes: &[Envelope],
         }
     }
     if unmet.is_empty() { Ok(Agreement { decisions, met, root_version: root.version() }) } else { Err(Refused::Unmet(unmet)) }
+}
+
+/// Refuses the approval of somebody whom one of the rules keeps out, and after the fact that of whoever went ahead alone: they
+/// answer to others, whatever the rules say about requests.
+pub(crate) fn check_excluded<'a>(
+    mut policies: impl Iterator<Item = &'a ApprovalPolicy>,
+    manifest: &Manifest,
+    verified: &Verified,
+    sort: Sort,
+) -> Result<(), Refused> {
+    if verified.decision != Decision::Approve {
+        return Ok(());
+    }
+    if sort == Sort::Ratification && verified.person == manifest.requester {
+        return Err(Refused::Requester(verified.person.clone()));
+    }
+    policies.try_for_each(|policy| match approval::excluded(policy, &manifest.requester, &manifest.template.author, &verified.person) {
+        Some(approval::Excluded::Requester) => Err(Refused::Requester(verified.person.clone())),
+        Some(approval::Excluded::Author) => Err(Refused::Author(verified.person.clone())),
+        Some(approval::Excluded::NoRule) | None => Ok(()),
+    })
 }
 
 /// What each person who decided may fill, by the root alone.

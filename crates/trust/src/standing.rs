@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use synod_domain::approval::{self, Decision, Verdict, Vote};
+use synod_domain::approval::{self, Verdict, Vote};
 use synod_domain::manifest::Manifest;
 use synod_domain::template::ApprovalPolicy;
 use synod_domain::time::Timestamp;
 
-use crate::approval::{Refused, Sort, Verified, check_manifest, check_statement, standings, verify_one, vote};
+use crate::approval::{Refused, Sort, Verified, check_excluded, check_manifest, check_statement, standings, verify_one, vote};
 use crate::envelope::Envelope;
 use crate::root::{Root, Rule};
 
@@ -97,13 +97,7 @@ fn look(
     for (n, envelope) in envelopes.iter().enumerate() {
         let counts = verify_one(root, envelope).and_then(|verified| {
             check_statement(manifest, digest, &verified, now, sort)?;
-            let every = policies.iter().map(|(_, policy)| policy).chain(&own);
-            if sort == Sort::Ratification && verified.person == manifest.requester {
-                return Err(Refused::Requester(verified.person));
-            }
-            if verified.decision == Decision::Approve {
-                not_excluded(every, manifest, &verified.person)?;
-            }
+            check_excluded(policies.iter().map(|(_, policy)| policy).chain(&own), manifest, &verified, sort)?;
             Ok(verified)
         });
         match counts {
@@ -139,21 +133,11 @@ fn look(
     Ok(standing)
 }
 
-fn not_excluded<'a>(policies: impl Iterator<Item = &'a ApprovalPolicy>, manifest: &Manifest, person: &str) -> Result<(), Refused> {
-    for policy in policies {
-        match approval::excluded(policy, &manifest.requester, &manifest.template.author, person) {
-            Some(approval::Excluded::Requester) => return Err(Refused::Requester(person.to_owned())),
-            Some(approval::Excluded::Author) => return Err(Refused::Author(person.to_owned())),
-            Some(approval::Excluded::NoRule) | None => {}
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{self, hour, yes};
+    use synod_domain::approval::Decision;
 
     #[test]
     fn what_stands_is_what_nodes_accept() {

@@ -128,8 +128,20 @@ fn named(root: &Root, person: &str, rule: Option<&str>) -> Result<Option<String>
 /// That what was requested is what was shown, but for what only a request gets.
 fn same(run: &Run, shown: &synod_domain::manifest::Manifest) -> Result<()> {
     let made = &run.manifest;
-    let fits = (&made.namespace, &made.template, &made.inputs, &made.nodes, &made.steps, &made.run_as, &made.strategy, &made.break_glass)
-        == (&shown.namespace, &shown.template, &shown.inputs, &shown.nodes, &shown.steps, &shown.run_as, &shown.strategy, &shown.break_glass);
+    // Times are told from the request's own; everything else must be as it was, the commitments to secrets aside, whose salt is new.
+    let moved = made.created_at.since(shown.created_at);
+    let later = |at: synod_domain::Timestamp| synod_domain::Timestamp(at.0.saturating_add(moved));
+    let expected = synod_domain::manifest::Manifest {
+        run: made.run.clone(),
+        nonce: made.nonce.clone(),
+        created_at: made.created_at,
+        approve_by: later(shown.approve_by),
+        // A start that is put off ends by its own time.
+        expires_at: if shown.not_before.is_some() && made.expires_at == shown.expires_at { shown.expires_at } else { later(shown.expires_at) },
+        secrets: made.secrets.clone(),
+        ..shown.clone()
+    };
+    let fits = *made == expected && made.secrets.keys().eq(shown.secrets.keys());
     if fits {
         return Ok(());
     }
