@@ -19,6 +19,7 @@ pub mod node;
 pub mod object;
 pub mod run;
 pub mod session;
+mod sqlite;
 pub mod task;
 pub mod trust;
 pub mod user;
