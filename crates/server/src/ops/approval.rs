@@ -83,7 +83,7 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
 }
 
 /// Refuses a decision that no rule asks for: neither one of the template nor one of the trust root.
-fn check_counts(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>) -> Result<()> {
+pub fn check_counts(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>) -> Result<()> {
     let (id, user) = (&row.id, &ctx.caller.user);
     if let Some(rule) = &row.break_glass {
         if *user == row.requester {
