@@ -265,6 +265,12 @@ pub async fn due(db: &mut impl Query, now: Timestamp, limit: u32) -> Result<Vec<
     Ok(db.query(sql, params![now]).await?.iter().map(|row| row.text(0)).collect())
 }
 
+/// Has every pending run looked at again now, because what it takes has changed.
+pub async fn wake_pending(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    tx.execute("UPDATE runs SET wake_at = $1 WHERE phase = 'pending'", params![now]).await?;
+    Ok(())
+}
+
 /// Writes back everything about a run that may change.
 pub async fn update(tx: &mut Tx, r: &Run) -> Result<()> {
     tx.execute(

@@ -113,6 +113,8 @@ pub async fn root_publish(ctx: &Ctx, request: &PublishRoot) -> Result<TrustRoot>
     if !trust::insert(&mut tx, &row).await? {
         return Err(refuse(format!("version {} was published a moment ago; look at it first", row.version)));
     }
+    // Pending runs may be met by it, or no longer: the loop settles them anew, even if this server ends now.
+    run::wake_pending(&mut tx, ctx.now).await?;
     let changes = current.map_or_else(Vec::new, |current| root::diff(&current.root, &accepted));
     let published = NewEvent {
         kind: types::TRUST_ROOT_PUBLISHED,
@@ -125,7 +127,7 @@ pub async fn root_publish(ctx: &Ctx, request: &PublishRoot) -> Result<TrustRoot>
     event::append(&mut tx, &[published], ctx.now).await?;
     tx.commit().await?;
     Effects { events: true, ..Effects::default() }.carry_out(&ctx.app);
-    // Pending runs may now be met or not; and the nodes are told at once, not at the next look.
+    // And the nodes are told at once, not at the next look.
     ctx.app.bell.ring(synod_db::doorbell::Topic::Runs);
     push(&ctx.app).await?;
     view(&Published::read(row)?)
