@@ -158,6 +158,8 @@ pub mod code {
             "Server and node differ by more than allowed. Set the machine's clock (NTP).";
         LABEL_NOT_GRANTED = "SYN-5004", Forbidden, 403, "The join token does not grant these labels",
             "Make a token with `--labels`, or enrol without them.";
+        RENEWED_OFTEN = "SYN-5005", Limited, 429, "The node's certificate was renewed too often",
+            "A certificate is renewed at most eight times in the time it lives. Agents ask again after the time in Retry-After by themselves; look for what makes this one ask.";
         UNAVAILABLE = "SYN-9000", Unavailable, 503, "The database is away",
             "Nothing was done. Clients repeat after the time in Retry-After.";
         STORAGE_FULL = "SYN-9001", Unavailable, 503, "No space is left to record this",
