@@ -8,7 +8,7 @@ use synod_domain::Error;
 use synod_domain::error::code;
 use synod_protocol::http::problem::ProblemDocument;
 use synod_protocol::http::run::{ApprovalRequest, CancelRequest, ReplayRequest, Run, RunNodes, RunQuery, RunRequest, RunSummary};
-use synod_protocol::http::trust::{BundleQuery, IncidentRequest, RatifyRequest};
+use synod_protocol::http::trust::{BundleQuery, IncidentRequest, RatifyRequest, SigningOrder, SigningRequest};
 use synod_protocol::http::{IDEMPOTENCY_KEY, Page};
 use synod_trust::bundle::Bundle;
 
@@ -69,7 +69,7 @@ pub async fn run_get(ctx: Ctx, Path(id): Path<String>) -> ApiResult<Json<Run>> {
     Ok(Json(run::run_get(&ctx, &id).await?))
 }
 
-/// Lists a run's nodes in rollout order.
+/// Lists a run's nodes in rollout order, with how their tasks stand.
 #[utoipa::path(
     get, path = "/api/v1/runs/{id}/nodes", tag = "runs", operation_id = "run_nodes",
     params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
@@ -90,6 +90,18 @@ pub async fn run_nodes(ctx: Ctx, Path(id): Path<String>) -> ApiResult<Json<RunNo
 )]
 pub async fn approval_create(ctx: Ctx, Path(id): Path<String>, Body(request): Body<ApprovalRequest>) -> ApiResult<(StatusCode, Json<Run>)> {
     Ok((StatusCode::CREATED, Json(approval::approval_create(&ctx, &id, &request).await?)))
+}
+
+/// Gives the statement to sign for a decision on a run.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/signing", tag = "runs", operation_id = "run_signing",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    request_body = SigningRequest,
+    responses((status = 200, description = "Done", body = SigningOrder), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_signing(ctx: Ctx, Path(id): Path<String>, Body(request): Body<SigningRequest>) -> ApiResult<Json<SigningOrder>> {
+    Ok(Json(approval::run_signing(&ctx, &id, &request).await?))
 }
 
 /// Cancels a run.

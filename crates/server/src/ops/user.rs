@@ -110,16 +110,22 @@ pub async fn user_update(ctx: &Ctx, name: &str, change: UserChange) -> Result<Us
         row.totp_confirmed = false;
         changed.push("totp reset");
     }
+    let mut events = Vec::new();
+    if change.remove_passkeys == Some(true) {
+        events = super::account_key::remove_passkeys(ctx, &mut tx, name).await?;
+        changed.push("passkeys removed");
+    }
     if let Some(display_name) = change.display_name {
         row.display_name = display_name;
         changed.push("display name");
     }
     user::update(&mut tx, &row).await?;
-    if !row.enabled || changed.iter().any(|c| matches!(*c, "password" | "totp reset")) {
+    if !row.enabled || changed.iter().any(|c| matches!(*c, "password" | "totp reset" | "passkeys removed")) {
         session::revoke_all(&mut tx, name, ctx.now).await?;
     }
     super::object::check_not_locked_out(ctx, &crate::access::Access::read(&mut tx).await?)?;
-    event::append(&mut tx, &[about(types::USER_CHANGED, &ctx.actor(), name, json!({"changed": changed}))], ctx.now).await?;
+    events.push(about(types::USER_CHANGED, &ctx.actor(), name, json!({"changed": changed})));
+    event::append(&mut tx, &events, ctx.now).await?;
     tx.commit().await?;
     Effects { events: true, ..Effects::default() }.carry_out(&ctx.app);
     Ok(view(row))
