@@ -25,12 +25,11 @@ CREATE TABLE challenges (
 );
 CREATE INDEX challenges_by_end ON challenges (expires_at);
 
--- First answers to requests with an idempotency key, sealed with the master key.
+-- First answers to requests with an idempotency key, together with the hash of the request, sealed with the master key.
 CREATE TABLE answers (
     user_name {TEXT} NOT NULL,
     operation {TEXT} NOT NULL,
     idempotency_key {TEXT} NOT NULL,
-    request_hash {TEXT} NOT NULL,
     sealed {TEXT} NOT NULL,
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (user_name, operation, idempotency_key)

@@ -13,18 +13,16 @@ pub struct Answer {
     pub operation: &'static str,
     /// By which key.
     pub key: String,
-    /// SHA-256 of what was asked.
-    pub request_hash: String,
-    /// The answer, sealed.
+    /// What was asked and answered, sealed.
     pub sealed: String,
     /// Until when it is kept.
     pub expires_at: Timestamp,
 }
 
-/// The hash of what was asked with a key before, and the sealed answer.
-pub async fn get(db: &mut impl Query, user: &str, operation: &str, key: &str, now: Timestamp) -> Result<Option<(String, String)>> {
-    let sql = "SELECT request_hash, sealed FROM answers WHERE user_name = $1 AND operation = $2 AND idempotency_key = $3 AND expires_at > $4";
-    Ok(db.first(sql, params![user, operation, key, now]).await?.map(|row| (row.text(0), row.text(1))))
+/// What was asked and answered with a key before, sealed.
+pub async fn get(db: &mut impl Query, user: &str, operation: &str, key: &str, now: Timestamp) -> Result<Option<String>> {
+    let sql = "SELECT sealed FROM answers WHERE user_name = $1 AND operation = $2 AND idempotency_key = $3 AND expires_at > $4";
+    Ok(db.first(sql, params![user, operation, key, now]).await?.map(|row| row.text(0)))
 }
 
 /// Keeps an answer; `false` when one is kept under the same key.
@@ -32,9 +30,9 @@ pub async fn insert(tx: &mut Tx, a: &Answer, now: Timestamp) -> Result<bool> {
     prune(tx, now).await?;
     let added = tx
         .execute(
-            "INSERT INTO answers (user_name, operation, idempotency_key, request_hash, sealed, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO answers (user_name, operation, idempotency_key, sealed, expires_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT DO NOTHING",
-            params![&a.user, a.operation, &a.key, &a.request_hash, &a.sealed, a.expires_at],
+            params![&a.user, a.operation, &a.key, &a.sealed, a.expires_at],
         )
         .await?;
     Ok(added == 1)

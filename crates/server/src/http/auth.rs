@@ -16,7 +16,7 @@ use synod_protocol::http::auth::{
 use synod_protocol::http::problem::ProblemDocument;
 
 use super::error::ApiResult;
-use super::extract::{Body, COOKIE};
+use super::extract::{Body, COOKIE, IdempotencyKey};
 use crate::app::App;
 use crate::ctx::{Ctx, Via};
 use crate::ops::auth;
@@ -187,12 +187,13 @@ pub async fn api_key_list(ctx: Ctx) -> ApiResult<Json<Page<ApiKey>>> {
 /// Makes an API key.
 #[utoipa::path(
     post, path = "/api/v1/api-keys", tag = "auth", operation_id = "api_key_create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "By which the same request, sent again within a day, yields the same answer; 8 to 128 characters")),
     request_body = NewApiKey,
     responses((status = 201, description = "Done", body = CreatedApiKey), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn api_key_create(ctx: Ctx, Body(request): Body<NewApiKey>) -> ApiResult<(StatusCode, Json<CreatedApiKey>)> {
-    Ok((StatusCode::CREATED, Json(auth::api_key_create(&ctx, &request).await?)))
+pub async fn api_key_create(ctx: Ctx, IdempotencyKey(key): IdempotencyKey, Body(request): Body<NewApiKey>) -> ApiResult<(StatusCode, Json<CreatedApiKey>)> {
+    Ok((StatusCode::CREATED, Json(auth::api_key_create(&ctx, &request, key.as_deref()).await?)))
 }
 
 /// Revokes an API key.

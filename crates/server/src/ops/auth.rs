@@ -24,6 +24,7 @@ use crate::authz::{Action, Resource};
 use crate::ctx::{Caller, Ctx, Via};
 use crate::ops::Effects;
 use crate::ops::account_key::{Purpose, answered, note_use, take_challenge};
+use crate::ops::answer::Asked;
 use crate::password;
 
 /// After so many failures a name must wait, each time twice as long.
@@ -390,7 +391,7 @@ pub async fn password_change(ctx: &Ctx, request: PasswordChange) -> Result<()> {
 }
 
 /// Makes an API key for oneself, or for a service account when one may change users.
-pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey) -> Result<CreatedApiKey> {
+pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey, key: Option<&str>) -> Result<CreatedApiKey> {
     let owner = request.user.clone().unwrap_or_else(|| ctx.caller.user.clone());
     if owner == ctx.caller.user {
         session_of(ctx)?;
@@ -405,6 +406,10 @@ pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey) -> Result<CreatedApi
     let lifetime = request.expires_in.unwrap_or(Span::secs(365 * 86_400));
     if request.name.trim().is_empty() || request.name.len() > 100 || lifetime == Span::default() {
         return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/name", "a key has a name of 1 to 100 characters and lives for some time")]));
+    }
+    let asked = Asked::new("api_key_create", key, request)?;
+    if let Some(known) = asked.answered(ctx).await? {
+        return Ok(known);
     }
     let key = password::random_secret("synod_key");
     let row = KeyRow {
@@ -426,8 +431,10 @@ pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey) -> Result<CreatedApi
         actor: ctx.actor(),
         data: json!({"user": owner, "name": row.name}),
     };
+    let created = CreatedApiKey { key, info: key_view(row) };
+    asked.keep(ctx, &mut tx, &created).await?;
     record(&ctx.app, tx, &[made], ctx.now).await?;
-    Ok(CreatedApiKey { key, info: key_view(row) })
+    Ok(created)
 }
 
 fn key_view(row: KeyRow) -> ApiKey {

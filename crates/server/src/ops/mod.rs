@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod account_key;
+pub mod answer;
 pub mod approval;
 pub mod audit;
 pub mod auth;
