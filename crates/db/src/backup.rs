@@ -30,12 +30,14 @@ macro_rules! tables {
 }
 
 // In an order in which references hold. Members, streams and failed sign-ins belong to processes, not to
-// the state, and are left out; so is the head of the log, which follows from the positions.
+// the state, and are left out; so are challenges and kept answers, which live for minutes and hours, and the head of the
+// log, which follows from the positions.
 tables! {
     meta by "key" { key: text, value: text }
     users by "name" { name: text, display_name: text, service_account: int, enabled: int, password_hash: text, totp_sealed: text, totp_confirmed: int, totp_last_step: int, created_at: int }
     sessions by "id" { id: text, user_name: text, csrf: text, client: text, created_at: int, expires_at: int, stepped_up_at: int, revoked_at: int }
     api_keys by "id" { id: text, hash: text, user_name: text, name: text, created_at: int, expires_at: int, revoked_at: int }
+    account_keys by "id" { id: text, user_name: text, kind: text, name: text, key_id: text, spec: text, credential_id: text, transports: text, counter: int, created_at: int, last_used_at: int }
     objects by "kind, namespace, name" { kind: text, namespace: text, name: text, revision: int, labels: text, spec: text, digest: text, author: text, updated_at: int, deleted: int }
     object_revisions by "kind, namespace, name, revision" { kind: text, namespace: text, name: text, revision: int, labels: text, spec: text, digest: text, author: text, updated_at: int, deleted: int }
     join_tokens by "id" { id: text, hash: text, labels: text, uses_left: int, expires_at: int, created_by: text, created_at: int, revoked_at: int }

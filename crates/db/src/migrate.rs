@@ -9,6 +9,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0001_foundation.sql"),
     include_str!("../migrations/0002_log_head.sql"),
     include_str!("../migrations/0003_trust.sql"),
+    include_str!("../migrations/0004_account_keys.sql"),
     include_str!("../migrations/0005_renewals.sql"),
 ];
 

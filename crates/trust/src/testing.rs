@@ -53,16 +53,34 @@ pub struct ClientData {
     pub rp_id: String,
     /// The authenticator's flags.
     pub flags: u8,
-    /// What follows the counter.
+    /// The authenticator's counter.
+    pub counter: u32,
+    /// What follows all that.
     pub extra: Vec<u8>,
 }
 
 impl ClientData {
     /// What is right for signing `pae`.
     pub fn new(pae: &[u8]) -> Self {
-        let challenge = strict::to_base64url(&challenge(pae));
-        let json = json!({"type": "webauthn.get", "challenge": challenge, "origin": passkeys().origins[0], "crossOrigin": false});
-        Self { json, raw: None, rp_id: passkeys().rp_id, flags: 0x05, extra: Vec::new() }
+        Self::asked("webauthn.get", &challenge(pae))
+    }
+
+    /// What is right for a challenge.
+    pub fn asked(what: &str, challenge: &[u8]) -> Self {
+        let challenge = strict::to_base64url(challenge);
+        let json = json!({"type": what, "challenge": challenge, "origin": passkeys().origins[0], "crossOrigin": false});
+        Self { json, raw: None, rp_id: passkeys().rp_id, flags: 0x05, counter: 7, extra: Vec::new() }
+    }
+}
+
+impl ClientData {
+    fn text(&self) -> String {
+        self.raw.clone().unwrap_or_else(|| self.json.to_string())
+    }
+
+    /// The part of authenticatorData that is always there.
+    fn head(&self) -> Vec<u8> {
+        [&sha256(self.rp_id.as_bytes())[..], &[self.flags], &self.counter.to_be_bytes()].concat()
     }
 }
 
@@ -219,8 +237,8 @@ impl Signer {
 
     /// A passkey's assertion.
     pub fn assertion(&self, client: &ClientData) -> Assertion {
-        let client_json = client.raw.clone().unwrap_or_else(|| client.json.to_string());
-        let data = [&sha256(client.rp_id.as_bytes())[..], &[client.flags, 0, 0, 0, 7], &client.extra].concat();
+        let client_json = client.text();
+        let data = [&client.head(), &client.extra[..]].concat();
         let signature = self.bare(&[&data[..], &sha256(client_json.as_bytes())].concat());
         let part = strict::to_base64url;
         Assertion {
@@ -229,6 +247,16 @@ impl Signer {
             client_data_json: part(client_json.as_bytes()),
             signature: part(&signature),
         }
+    }
+
+    /// What the authenticator says when it makes this passkey: credential id, authenticatorData, clientDataJSON.
+    pub fn creation(&self, client: &ClientData) -> (String, String, String) {
+        let id = &self.seed[..16];
+        let credential = [&[0; 16][..], &16u16.to_be_bytes(), id, &to_cose(&self.public())].concat();
+        let credential = if client.flags & 0x40 == 0 { Vec::new() } else { credential };
+        let data = [&client.head(), &credential, &client.extra[..]].concat();
+        let data = if client.flags & 0x40 == 0 { [data, vec![0]].concat() } else { data };
+        (strict::to_base64url(id), strict::to_base64url(&data), strict::to_base64url(client.text().as_bytes()))
     }
 
     /// Adds this signer's signature to an envelope.

@@ -84,9 +84,9 @@ pub async fn approve(args: ApproveArgs, app: &App<'_>) -> Result {
     let client = app.connect().await?;
     let (run, nodes) = fetch_run(&client, &args.run).await?;
     same_digest(&run, args.digest.as_deref())?;
-    verify(&run, &nodes.nodes)?;
+    verify(&run, &nodes)?;
     if !app.out.structured() {
-        short(&run, &nodes.nodes, app.out)?;
+        short(&run, &nodes, app.out)?;
     }
     let pen = pen(&client, &run, args.key).await?;
     if !args.yes && prompt::interactive() && !prompt::confirm("Approve exactly this?")? {

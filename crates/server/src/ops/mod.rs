@@ -1,6 +1,8 @@
 //! Operations: authorize, load, decide, write and record in one transaction, then wake who must know.
 
 pub mod access;
+pub mod account_key;
+pub mod answer;
 pub mod approval;
 pub mod audit;
 pub mod auth;
@@ -10,6 +12,7 @@ pub mod event;
 pub mod metrics;
 pub mod node;
 pub mod object;
+pub mod overview;
 pub mod rollout;
 pub mod run;
 pub mod run_view;

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
+use crate::ops::answer::Asked;
 use crate::password;
 use crate::untrusted::{bounded, without_nul};
 
@@ -129,7 +130,7 @@ fn token_view(row: TokenRow) -> JoinToken {
 }
 
 /// Makes a join token; it is shown this once.
-pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken) -> Result<CreatedJoinToken> {
+pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken, key: Option<&str>) -> Result<CreatedJoinToken> {
     ctx.require(Action::JoinTokenWrite, &Resource::system())?;
     ctx.require_fresh()?;
     let mut problems = Vec::new();
@@ -144,6 +145,10 @@ pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken) -> Result<Crea
     }
     if !problems.is_empty() {
         return Err(Error::problems(code::INVALID_DOCUMENT, problems));
+    }
+    let asked = Asked::new("join_token_create", key, request)?;
+    if let Some(known) = asked.answered(ctx).await? {
+        return Ok(known);
     }
     let token = password::random_secret("synod_join");
     let row = TokenRow {
@@ -166,8 +171,10 @@ pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken) -> Result<Crea
         actor: ctx.actor(),
         data: json!({"labels": row.labels, "uses": row.uses_left, "expiresAt": row.expires_at}),
     };
+    let created = CreatedJoinToken { token, ca_fingerprint: ctx.app.authority.fingerprint.clone(), info: token_view(row) };
+    asked.keep(ctx, &mut tx, &created).await?;
     record(&ctx.app, tx, made).await?;
-    Ok(CreatedJoinToken { token, ca_fingerprint: ctx.app.authority.fingerprint.clone(), info: token_view(row) })
+    Ok(created)
 }
 
 /// All join tokens, without the tokens themselves.

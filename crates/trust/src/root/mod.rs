@@ -4,6 +4,7 @@
 mod chain;
 mod check;
 mod doctor;
+pub mod outlook;
 
 use std::collections::{BTreeMap, BTreeSet};
 
