@@ -81,6 +81,7 @@ pub async fn access_matrix(ctx: &Ctx, query: &MatrixQuery) -> Result<AccessMatri
     // What holds everywhere is told to whoever may ask about everywhere.
     let everywhere = ctx.may(Action::AccessRead, &Resource::system());
     let ctx = ctx.clone();
+    let _turn = super::HARD_WORK.acquire().await.map_err(Error::internal)?;
     // Policies are evaluated in earnest; that takes a while and is no work for the event loop.
     let matrix = move || {
         let people = ctx.access.people.values().map(|person| {

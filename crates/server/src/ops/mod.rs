@@ -30,6 +30,9 @@ use synod_domain::{Error, Result};
 
 use crate::app::App;
 
+/// One at a time of the questions that take much computing, so that nobody can keep a server busy by asking them often.
+pub(crate) static HARD_WORK: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+
 /// Reads a filter of several words, such as `failed,lost`; none when it is absent.
 pub(crate) fn words<T: std::str::FromStr<Err = String>>(list: Option<&str>) -> Result<Vec<T>> {
     let words = list.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());

@@ -166,6 +166,7 @@ pub async fn trust_outlook(ctx: &Ctx) -> Result<Outlook> {
     let published = ctx.access.trust.clone().ok_or_else(|| Error::not_found("trust root", "published"))?;
     let templates = templates(ctx, &mut ctx.app.db.reader().await?).await?;
     let now = ctx.now;
+    let _turn = super::HARD_WORK.acquire().await.map_err(Error::internal)?;
     // Many matchings of people to rules; no work for the event loop.
     let look = move || {
         let rule = |r: root::outlook::RuleOutlook| RuleOutlook { name: r.name, about: r.about, needs: r.needs, holders: r.holders, spare: r.spare };
