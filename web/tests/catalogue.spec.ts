@@ -84,6 +84,7 @@ test('secrets are hidden, never taken from a link, and kept nowhere', async ({ p
   await signIn(page, demo, 'dave', `/catalogue/shop/rotate-password?inputs=${inputs}`);
   await expect(page.getByRole('textbox', { name: 'account', exact: true })).toHaveValue('app');
   await expect(page.getByText(/Left out of what the link filled in: password/)).toBeVisible();
+  await expect(page).toHaveURL(/rotate-password$/);
   const password = page.locator('input[type=password]');
   await expect(password).toHaveValue('');
   await password.fill('hunter2-hunter2');

@@ -16,7 +16,8 @@ pub const OWN: [&str; 7] = ["api", "audit", "healthz", "readyz", "metrics", "ope
 pub struct Site {
     /// The path prefix without a trailing slash; empty at the top of its host.
     pub prefix: String,
-    /// For which site passkeys count; `None` at an IP address, for which browsers make none.
+    /// For which site passkeys count; `None` at an IP address, for which browsers make none. At the address of the machine
+    /// itself its name, `localhost`, stands for it.
     pub passkeys: Option<Passkeys>,
 }
 
@@ -38,7 +39,8 @@ impl Site {
         if let Some(own) = segments.first().filter(|first| OWN.contains(first)) {
             return Err(wrong(format!("the path cannot begin with /{own}, which is a place of Synod's own")));
         }
-        let host = address.host.to_ascii_lowercase();
+        let ip = address.host.parse::<IpAddr>();
+        let host = if ip.is_ok_and(|ip| ip.is_loopback()) { "localhost".into() } else { address.host.to_ascii_lowercase() };
         // Browsers take port 443 where a URL names none; our own clients take 8443.
         let given = url.parse::<http::Uri>().ok().and_then(|uri| uri.port_u16());
         let ports: &[Option<u16>] = match given {
@@ -101,7 +103,8 @@ mod tests {
         assert_eq!(origins("https://synod.example.com:443"), of("synod.example.com", &["https://synod.example.com"]));
         assert_eq!(origins("https://synod.example.com"), of("synod.example.com", &["https://synod.example.com", "https://synod.example.com:8443"]));
         assert_eq!(origins("https://localhost:8443"), of("localhost", &["https://localhost:8443"]));
-        assert_eq!((origins("https://10.0.0.1:8443"), origins("https://[::1]:8443")), (None, None));
+        assert_eq!(origins("https://127.0.0.1:8443"), of("localhost", &["https://localhost:8443"]));
+        assert_eq!((origins("https://10.0.0.1:8443"), origins("https://[2001:db8::1]:8443")), (None, None));
         assert!(Site::of("https://10.0.0.1").unwrap().for_passkeys().unwrap_err().to_string().contains("IP address"));
         for (url, base, cookie) in
             [("https://a.example", "/", "/"), ("https://a.example/", "/", "/"), ("https://a.example/ops/synod/", "/ops/synod/", "/ops/synod")]

@@ -1178,7 +1178,7 @@ export interface components {
         /** @description `POST /api/v1/apply` */
         ApplyRequest: {
             /** @description The documents. All are applied, or none. */
-            documents: Record<string, never>[];
+            documents: Record<string, unknown>[];
             /** @description Only tells what would change. */
             dryRun?: boolean;
         };
@@ -1390,7 +1390,7 @@ export interface components {
         /** @description `POST /api/v1/trust/check`: a draft to look over before anybody signs it. */
         CheckRoot: {
             /** @description The document; the published root is looked over when it is absent. */
-            document?: Record<string, never> | null;
+            document?: Record<string, unknown> | null;
         };
         /** @description An earlier run beside this one. */
         Comparison: {
@@ -1441,7 +1441,7 @@ export interface components {
             /** @description Where it stands and how it is called. */
             metadata: components["schemas"]["Metadata"];
             /** @description What it says. */
-            spec: Record<string, never>;
+            spec: Record<string, unknown>;
         };
         /** @description Many documents. */
         DocumentList: {
@@ -1461,7 +1461,7 @@ export interface components {
             /** @description Labels it wants beyond the token's; refused unless the token grants them. */
             labels?: components["schemas"]["BTreeMap"];
             /** @description Facts about the machine. */
-            facts?: Record<string, never>;
+            facts?: Record<string, unknown>;
             /** @description Version of the agent. */
             version?: string;
             /** @description The machine's clock. */
@@ -1515,7 +1515,7 @@ export interface components {
              */
             position: number;
             /** @description The rest. */
-            data: Record<string, never>;
+            data: Record<string, unknown>;
         };
         /** @description Checks on one step's exit code and output. */
         Expect: {
@@ -1589,7 +1589,7 @@ export interface components {
         /** @description An event and its place in the log. */
         LoggedEvent: {
             /** @description The event as it was logged. */
-            event: Record<string, never>;
+            event: Record<string, unknown>;
             /**
              * Format: int64
              * @description Its leaf, from 0.
@@ -1626,7 +1626,7 @@ export interface components {
             /** @description Why. */
             reason: string;
             /** @description The inputs, defaults filled in, without the secret ones. */
-            inputs: Record<string, never>;
+            inputs: Record<string, unknown>;
             /** @description For each secret input the commitment to its value: `sha256:` over salt and value. */
             secrets?: {
                 [key: string]: string;
@@ -1793,7 +1793,7 @@ export interface components {
             /** @description Labels people gave. */
             labels: components["schemas"]["BTreeMap"];
             /** @description What the agent found. */
-            facts: Record<string, never>;
+            facts: Record<string, unknown>;
             /** @description Whether its agent is connected now. */
             connected: boolean;
             /** @description The server that holds its stream. */
@@ -1988,7 +1988,7 @@ export interface components {
                  */
                 position: number;
                 /** @description The rest. */
-                data: Record<string, never>;
+                data: Record<string, unknown>;
             }[];
             /** @description Pass as `cursor` for the next page; absent on the last. */
             next?: string | null;
@@ -2026,7 +2026,7 @@ export interface components {
                 /** @description Labels people gave. */
                 labels: components["schemas"]["BTreeMap"];
                 /** @description What the agent found. */
-                facts: Record<string, never>;
+                facts: Record<string, unknown>;
                 /** @description Whether its agent is connected now. */
                 connected: boolean;
                 /** @description The server that holds its stream. */
@@ -2396,7 +2396,7 @@ export interface components {
             /** @description Why; the first run's reason when absent. */
             reason?: string | null;
             /** @description Secret inputs, which are not kept and must be given again. */
-            secrets?: Record<string, never> | null;
+            secrets?: Record<string, unknown> | null;
             notBefore?: components["schemas"]["Timestamp"] | null;
             /** @description Only tells what would happen. */
             dryRun?: boolean;
@@ -2575,7 +2575,7 @@ export interface components {
              */
             revision?: number | null;
             /** @description The inputs. */
-            inputs?: Record<string, never>;
+            inputs?: Record<string, unknown>;
             /** @description On which nodes, within what the template allows. */
             target?: components["schemas"]["Target"];
             /** @description Why. */
@@ -2988,7 +2988,7 @@ export interface components {
             /** @description Whether it may be requested. */
             enabled?: boolean;
             /** @description JSON Schema (2020-12) of the inputs; `writeOnly: true` marks a secret. */
-            inputs?: Record<string, never>;
+            inputs?: Record<string, unknown>;
             /** @description Where it may run. */
             targets?: components["schemas"]["Targets"];
             /** @description Who must agree. */
@@ -3076,7 +3076,7 @@ export interface components {
             /** @description Who signed it. */
             signedBy: string[];
             /** @description The document. */
-            document: Record<string, never>;
+            document: Record<string, unknown>;
             /** @description The document as it was signed. */
             envelope: components["schemas"]["Envelope"];
         };
@@ -3145,7 +3145,7 @@ export interface components {
             /** @description Its id in trust roots. */
             keyId: string;
             /** @description As trust roots write it: an OpenSSH public key line, or `{credentialId, publicKey}`. */
-            spec: Record<string, never>;
+            spec: Record<string, unknown>;
             /** @description When it was registered. */
             createdAt: components["schemas"]["Timestamp"];
         };

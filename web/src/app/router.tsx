@@ -32,11 +32,11 @@ const signedIn = createRoute({
 });
 
 type Search = Record<string, string | undefined>;
-/** Filters live in the address: every value is text, nothing is dropped. */
+/** Filters live in the address: every value is text, nothing is dropped. What looked like JSON was read already. */
+const text = (value: unknown): string | undefined =>
+  value === undefined || value === null ? undefined : typeof value === 'object' ? JSON.stringify(value) : String(value);
 const filters = (search: Record<string, unknown>): Search =>
-  Object.fromEntries(
-    Object.entries(search).map(([name, value]) => [name, value === undefined || value === null ? undefined : String(value)]),
-  );
+  Object.fromEntries(Object.entries(search).map(([name, value]) => [name, text(value)]));
 
 const doors = [
   createRoute({

@@ -146,7 +146,7 @@ export function yamlEditor(options: {
     EditorView.updateListener.of((update) => {
       if (update.docChanged) options.changed(update.state.doc.toString());
     }),
-    EditorView.contentAttributes.of({ 'aria-label': options.label, ...(options.describedBy ? { 'aria-describedby': options.describedBy } : {}) }),
+    EditorView.contentAttributes.of({ 'aria-label': options.label, tabindex: '0', ...(options.describedBy ? { 'aria-describedby': options.describedBy } : {}) }),
     keymap.of([
       { key: 'Mod-s', preventDefault: true, run: () => (options.save(), true) },
       ...closeBracketsKeymap,

@@ -2,6 +2,7 @@ import { Button, Group, PasswordInput, Stack, Text, TextInput, Title } from '@ma
 import { useState } from 'react';
 import { client, type Schemas } from '~/api/client';
 import { Confirm } from '~/components/confirm';
+import { atField } from '~/components/fields';
 import { useMe } from '~/session/session';
 import classes from './access.module.css';
 import { changed } from './objects';
@@ -99,11 +100,21 @@ function Rename({ user, close }: { user: User; close: () => void }) {
 
 function SetPassword({ user, close }: { user: User; close: () => void }) {
   const [password, setPassword] = useState('');
+  const [refused, setRefused] = useState<unknown>();
+  const act = () =>
+    update(user.name, { password }).catch((cause: unknown) => {
+      setRefused(cause);
+      throw cause;
+    });
+  const type = (next: string) => {
+    setPassword(next);
+    setRefused(undefined);
+  };
   return (
-    <Confirm opened close={close} title="Set a password" what={`Set the password of ${user.name}`} disabled={password === ''} act={() => update(user.name, { password })}>
+    <Confirm opened close={close} title="Set a password" what={`Set the password of ${user.name}`} disabled={password === ''} act={act}>
       <Text size="sm">The old password and all sessions of {user.name} end at once. A second factor stays. Hand the new one over by another way than this server.</Text>
-      <PasswordInput label="New password" description="At least 10 characters." autoComplete="new-password" value={password} onChange={(event) => setPassword(event.currentTarget.value)} data-autofocus />
-      <Suggest take={setPassword} taken={password} />
+      <PasswordInput label="New password" description="At least 10 characters." autoComplete="new-password" value={password} onChange={(event) => type(event.currentTarget.value)} error={atField(refused, '/password')} data-autofocus />
+      <Suggest take={type} taken={password} />
     </Confirm>
   );
 }

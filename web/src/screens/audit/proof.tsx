@@ -64,7 +64,7 @@ function Shown({ position, proof, checked }: { position: number; proof: AuditPro
           <Checked outcome={checked.asked ? 'good' : 'bad'} title="The event">
             {checked.asked ? `This is the event at position ${position}. What is hashed is its canonical JSON, ${text(checked.bytes).length} bytes.` : 'The server answered with another event than the one asked for.'}
             <details>
-              <summary>Show the bytes</summary>
+              <summary className={classes.summary}>Show the bytes</summary>
               <Command text={checked.bytes} label="Copy the canonical JSON" />
             </details>
           </Checked>
@@ -97,7 +97,7 @@ function Path({ checked }: { checked: CheckedProof }) {
   if (checked.steps.length === 0) return null;
   return (
     <details>
-      <summary>Show each step</summary>
+      <summary className={classes.summary}>Show each step</summary>
       <Table mt="xs" withRowBorders verticalSpacing={6}>
         <Table.Thead>
           <Table.Tr>

@@ -1,6 +1,6 @@
 import { Alert, Box, Button, Group, Stack, Text, Textarea, TextInput, Title } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
-import { useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { client, unwrap } from '~/api/client';
 import { invalidate } from '~/api/query';
 import { fromField } from '~/components/filters';
@@ -44,6 +44,11 @@ export function RequestForm(props: {
   const [busy, setBusy] = useState(false);
   const [failed, setFailed] = useState<unknown>();
   const changed = useRef(false);
+  // A link may have carried a secret: it does not stay in the address.
+  const linked = prefill['inputs'] !== undefined;
+  useEffect(() => {
+    if (linked) void navigate({ to: '.', search: {}, replace: true });
+  }, [linked, navigate]);
   // The same key for the same request, so that sending it twice makes one run.
   const sent = useRef<{ of: string; key: string }>(undefined);
 

@@ -1,12 +1,12 @@
-import { Anchor, Card, Stack, Text, Title } from '@mantine/core';
+import { Card, Stack, Text, Title } from '@mantine/core';
 import { IconInbox } from '@tabler/icons-react';
-import { Link } from '@tanstack/react-router';
 import { api } from '~/api/client';
 import { Empty } from '~/components/empty';
 import { Loading } from '~/components/loading';
 import { Page } from '~/components/page';
 import { ProblemView } from '~/components/problem';
 import { useMe } from '~/session/session';
+import { To } from '../runs/link';
 import rows from '../runs/list.module.css';
 import { ENDED_PHASES, OPEN_PHASES, type RunSummary } from '../runs/logic/types';
 import { byUrgency } from '../runs/logic/urgency';
@@ -31,10 +31,7 @@ export default function Screen() {
       {awaiting.data && runs.length === 0 && (
         <Empty icon={IconInbox} title="Nothing awaits you">
           Requests that need your approval show here as they come. To ask for something yourself, go to the{' '}
-          <Anchor component={Link} to="/catalogue">
-            catalogue
-          </Anchor>
-          .
+          <To to="/catalogue">catalogue</To>.
         </Empty>
       )}
       {gates.length > 0 && (
@@ -72,9 +69,9 @@ function Mine() {
       <Part title="Lately ended" runs={ended.data?.items ?? []} />
       {(ended.data?.next || open.data?.next) && (
         <Text size="sm">
-          <Anchor renderRoot={(props) => <Link to="/runs" search={{ mine: 'yes' }} {...props} />}>
+          <To to="/runs" search={{ mine: 'yes' }}>
             All that you asked for
-          </Anchor>
+          </To>
         </Text>
       )}
     </>

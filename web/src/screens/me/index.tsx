@@ -1,4 +1,4 @@
-import { Tabs } from '@mantine/core';
+import { Stack, Tabs } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { Page } from '~/components/page';
 import { useMe } from '~/session/session';
@@ -56,8 +56,10 @@ function SignIn() {
   return (
     <div className={classes.columns}>
       <Passkeys />
-      <SecondFactor />
-      <PasswordChange />
+      <Stack gap="md">
+        <SecondFactor />
+        <PasswordChange />
+      </Stack>
     </div>
   );
 }

@@ -1,5 +1,4 @@
 import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { api, client, type Schemas, unwrap } from '~/api/client';
@@ -8,6 +7,7 @@ import { Confirm } from '~/components/confirm';
 import { atField, besideFields } from '~/components/fields';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
+import { told } from '~/components/told';
 import { canPasskeys, createPasskey, obstacle } from '~/session/passkey';
 import { useMe } from '~/session/session';
 import { KeyRow } from './key-row';
@@ -115,7 +115,7 @@ function AddPasskey({ opened, close }: { opened: boolean; close: () => void }) {
     },
     onSuccess: (passkey) => {
       invalidate('/api/v1/auth');
-      notifications.show({ color: 'teal', message: `The passkey “${passkey.name}” is added.` });
+      told(`The passkey “${passkey.name}” is added.`);
       leave();
     },
   });

@@ -1,5 +1,4 @@
 import { Button, Stack } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { client } from '~/api/client';
@@ -8,6 +7,7 @@ import { invalidate } from '~/api/query';
 import { atField, besideFields } from '~/components/fields';
 import { PasswordField } from '~/components/password-field';
 import { ProblemView } from '~/components/problem';
+import { told } from '~/components/told';
 import { useMe } from '~/session/session';
 import { Section } from './section';
 
@@ -25,7 +25,7 @@ export function PasswordChange() {
       setTyped(NOTHING);
       setTried(false);
       invalidate('/api/v1/auth/sessions');
-      notifications.show({ color: 'teal', message: 'The password is changed. All your other sessions have ended.' });
+      told('The password is changed. All your other sessions have ended.');
     },
   });
   const { error } = change;

@@ -1,7 +1,7 @@
 import { Badge, Text } from '@mantine/core';
 import { IconCheck } from '@tabler/icons-react';
-import { notifications } from '@mantine/notifications';
 import { Command } from '~/components/command';
+import { told } from '~/components/told';
 import { useMe } from '~/session/session';
 import { Section } from './section';
 import { EnrolTotp } from './totp';
@@ -9,8 +9,7 @@ import { EnrolTotp } from './totp';
 /** The authenticator with its six digits: enrolled or not, and what to do when it is lost. */
 export function SecondFactor() {
   const me = useMe();
-  const done = () =>
-    notifications.show({ color: 'teal', message: 'The second factor is in force: signing in asks for a code from now on.' });
+  const done = () => told('The second factor is in force: signing in asks for a code from now on.');
   if (!me.totpEnrolled) {
     return (
       <Section

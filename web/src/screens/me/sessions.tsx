@@ -1,10 +1,10 @@
 import { Badge, Button, Group, Text, Tooltip } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useState } from 'react';
 import { api, client, type Schemas } from '~/api/client';
 import { invalidate } from '~/api/query';
 import { Confirm } from '~/components/confirm';
 import { Time } from '~/components/time';
+import { told } from '~/components/told';
 import { clientName } from './clients';
 import classes from './me.module.css';
 import { Listed, Section } from './section';
@@ -90,7 +90,7 @@ export function Sessions() {
         what={others.length === 1 ? 'End the other session' : `End ${others.length} sessions`}
         act={async () => {
           await end(others);
-          notifications.show({ color: 'teal', message: 'You are signed out everywhere else.' });
+          told('You are signed out everywhere else.');
         }}
       >
         <Text size="sm">All your sessions but this one end at once. API keys stay good; revoke them under Keys.</Text>

@@ -1,5 +1,4 @@
 import { Button, Group, Modal, Stack, Text, Textarea, TextInput } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { api, client, type Schemas, unwrap } from '~/api/client';
@@ -8,6 +7,7 @@ import { Confirm } from '~/components/confirm';
 import { atField, besideFields } from '~/components/fields';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
+import { told } from '~/components/told';
 import { useMe } from '~/session/session';
 import { KeyRow } from './key-row';
 import classes from './me.module.css';
@@ -79,7 +79,7 @@ function AddSshKey({ opened, close }: { opened: boolean; close: () => void }) {
     mutationFn: () => unwrap(client.POST('/api/v1/auth/ssh-keys', { body: { name: called, publicKey: line.trim() } })),
     onSuccess: (key) => {
       invalidate('/api/v1/auth');
-      notifications.show({ color: 'teal', message: `The key ${key.keyId} is added.` });
+      told(`The key ${key.keyId} is added.`);
       leave();
     },
   });

@@ -66,9 +66,6 @@ function Numbers({ data }: { data: Shown }) {
         name="Succeeded"
         value={data.successRate === null || data.successRate === undefined ? 'none yet' : percent(data.successRate)}
         about="of the runs that ran to their end"
-        to="/runs"
-        search={{ phase: 'failed' }}
-        link="Those that failed"
       />
       <Tile
         name="Time to approval"
@@ -79,7 +76,7 @@ function Numbers({ data }: { data: Shown }) {
   );
 }
 
-function Tile({ name, value, about, to, search, link }: { name: string; value: ReactNode; about: string; to?: string; search?: Record<string, string>; link?: string }) {
+function Tile({ name, value, about, to, search }: { name: string; value: ReactNode; about: string; to?: string; search?: Record<string, string> }) {
   const inner = (
     <>
       <Text size="sm" c="dimmed">
@@ -93,7 +90,7 @@ function Tile({ name, value, about, to, search, link }: { name: string; value: R
   );
   if (to === undefined) return <div className={classes.number}>{inner}</div>;
   return (
-    <Link to={to} search={search ?? {}} className={classes.number ?? ''} title={link}>
+    <Link to={to} search={search ?? {}} className={classes.number ?? ''}>
       {inner}
     </Link>
   );

@@ -1,14 +1,15 @@
-import { Anchor, Button, Card, Group, Text } from '@mantine/core';
+import { Button, Card, Group, Text } from '@mantine/core';
 import { IconPlayerPlay, IconSearchOff } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { client, unwrap } from '~/api/client';
 import { Empty } from '~/components/empty';
 import { Loading } from '~/components/loading';
 import { Page } from '~/components/page';
+import { useFilters } from '~/components/filters';
 import { ProblemView } from '~/components/problem';
 import { useMe } from '~/session/session';
 import { Filters, type RunFilters } from './filters';
+import { To } from './link';
 import classes from './list.module.css';
 import type { RunSummary } from './logic/types';
 import { RunRow } from './row';
@@ -17,11 +18,10 @@ const PAGE = 50;
 
 /** The runs there were, newest first. */
 export default function Screen() {
-  const filters: RunFilters = useSearch({ from: '/signed-in/runs' });
-  const navigate = useNavigate({ from: '/runs' });
+  const [filters, set] = useFilters<keyof RunFilters>();
   const me = useMe();
   const { namespace, template, phase, find } = filters;
-  const requester = filters.mine === undefined ? filters.requester : me.user;
+  const requester = filters.mine ? me.user : filters.requester;
   const query = { limit: PAGE, ...(namespace && { namespace }), ...(template && { template }), ...(phase && { phase }), ...(requester && { requester }) };
   const { data, error, isPending, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: ['get', '/api/v1/runs', 'pages', query],
@@ -31,8 +31,7 @@ export default function Screen() {
   });
   const runs = data?.pages.flatMap((page) => page.items) ?? [];
   const found = matching(runs, find ?? '');
-  const set = (change: RunFilters) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true, resetScroll: false });
-  const filtered = Object.values(filters).some((value) => value !== undefined);
+  const filtered = Boolean(namespace || template || phase || requester || find);
   return (
     <Page title="Runs" about="Everything that was requested here, newest first.">
       <Filters filters={filters} set={set} />
@@ -75,9 +74,7 @@ const NothingFound = ({ more }: { more: boolean }) => (
 const NothingYet = () => (
   <Empty icon={IconPlayerPlay} title="Nothing has run yet">
     Choose what you need in the{' '}
-    <Anchor component={Link} to="/catalogue">
-      catalogue
-    </Anchor>{' '}
+    <To to="/catalogue">catalogue</To>{' '}
     and request it; it shows here from then on.
   </Empty>
 );

@@ -97,18 +97,18 @@ function Facts({ trust, root }: { trust: Schemas['Trust']; root: TrustRoot }) {
 }
 
 function Nodes({ nodes }: { nodes: Schemas['TrustedNodes'] }) {
-  const counts: [number, string, string][] = [
+  const counts: [number, string, string, string?][] = [
     [nodes.enforcing, 'enforce', 'refuse what does not suffice'],
-    [nodes.observing, 'observe', 'judge, and only report'],
-    [nodes.off, 'believe the server', 'do not judge by signatures'],
+    [nodes.observing, 'observe', 'judge, and only report', 'lenient'],
+    [nodes.off, 'believe the server', 'do not judge by signatures', 'lenient'],
     [nodes.behind, 'are behind', 'have not accepted this version yet'],
-    [nodes.alarmed, 'raised an alarm', 'about the audit log'],
+    [nodes.alarmed, 'raised an alarm', 'about the audit log', 'alarm'],
   ];
   return (
     <Part title="How nodes judge">
       <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xs">
-        {counts.map(([count, word, about]) => (
-          <AnchorLink key={word} to="/nodes" className={classes.count ?? ''}>
+        {counts.map(([count, word, about, show]) => (
+          <AnchorLink key={word} to="/nodes" search={show ? { show } : {}} className={classes.count ?? ''}>
             <Text size="xl" fw={700} span>
               {count}
             </Text>{' '}

@@ -128,7 +128,7 @@ function LookedOver({ checked, publish }: { checked: Checked; publish: () => voi
       )}
       <Findings findings={check.findings} none="Nothing is odd about it." />
       <Group>
-        <Button color="red" onClick={publish}>
+        <Button color="red.9" onClick={publish}>
           Publish version {offered.document.version}
         </Button>
       </Group>

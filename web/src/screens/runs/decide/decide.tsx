@@ -4,15 +4,16 @@ import { notifications } from '@mantine/notifications';
 import { IconKey, IconTerminal2 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import { Command } from '~/components/command';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { useMe } from '~/session/session';
 import { takeRun } from '../data';
 import { To } from '../link';
+import { shellQuote } from '../logic/script';
 import type { Decision, Run } from '../logic/types';
 import { count } from '../logic/words';
 import { Checked, Said, useChecked } from './checked';
-import { Command, word } from './command';
 import { askOrder, decide, ratify } from './sign';
 import { Sheet } from './sheet';
 
@@ -79,7 +80,7 @@ function Question({ run, asked, close }: { run: Run; asked: Asked; close: () => 
     }
   };
 
-  const command = `synod ${words.command} ${run.id}${comment.trim() === '' ? '' : ` --comment ${word(comment.trim())}`}`;
+  const command = `synod ${words.command} ${run.id}${comment.trim() === '' ? '' : ` --comment ${shellQuote(comment.trim())}`}`;
   return (
     <Stack gap="sm">
       <Said run={run} what={words.what.toLowerCase()} person={me.user} signed={signed} />
@@ -137,7 +138,7 @@ function ByCommand({ command }: { command: string }) {
         </Text>
         <Command text={command} />
         <Text size="sm">
-          To decide here the next time, register a passkey under <To to="/me" search={{ tab: 'passkeys' }}>Me</To> and have the holders of the trust root put it in.
+          To decide here the next time, register a passkey under <To to="/me" search={{ tab: 'sign-in' }} c="var(--mantine-color-text)">Me</To> and have the holders of the trust root put it in.
         </Text>
       </Stack>
     </Alert>
