@@ -13,6 +13,9 @@ import { theme, variables } from './app/theme';
 import { nonce } from './lib/base';
 import { StepUpDialog } from './session/step-up';
 
+// What keeps the page still under a dialog puts a style into it, and looks for the nonce here.
+Object.assign(globalThis, { __webpack_nonce__: nonce });
+
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>
     <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto" getStyleNonce={() => nonce}>

@@ -86,7 +86,9 @@ test('a group is checked while it is written, and what somebody else saved meanw
 test('a role is given until a time, marked when that is near, and taken away; the last owner stays', async ({ page, demo }) => {
   await signIn(page, demo, 'alice', '/access?tab=roles&give=user:erin');
   await expect(dialog(page).getByText('erin', { exact: true })).toBeVisible();
-  await dialog(page).getByRole('radio', { name: /^approver/ }).check();
+  await dialog(page)
+    .getByRole('radio', { name: /^approver/ })
+    .check();
   await expect(dialog(page).getByRole('button', { name: 'Give the role' })).toBeDisabled();
   await pick(dialog(page), 'Where', 'in namespace shop');
   await dialog(page).getByLabel('Until').fill('2020-01-01T00:00');

@@ -10,14 +10,21 @@ const ROTATE = {
     inputs: {
       type: 'object',
       required: ['account', 'password'],
-      properties: { account: { type: 'string', pattern: '^[a-z]+$', description: 'Which account' }, password: { type: 'string', writeOnly: true, minLength: 8 } },
+      properties: {
+        account: { type: 'string', pattern: '^[a-z]+$', description: 'Which account' },
+        password: { type: 'string', writeOnly: true, minLength: 8 },
+      },
       additionalProperties: false,
     },
     approval: { rules: [{ count: 1, from: { role: 'approver' } }] },
     steps: [{ name: 'write', run: 'echo {{ inputs.account }}' }],
   },
 };
-const OFF = { ...ROTATE, metadata: { namespace: 'shop', name: 'old-thing' }, spec: { ...ROTATE.spec, title: 'An old thing', enabled: false } };
+const OFF = {
+  ...ROTATE,
+  metadata: { namespace: 'shop', name: 'old-thing' },
+  spec: { ...ROTATE.spec, title: 'An old thing', enabled: false },
+};
 
 test.beforeAll(async ({ demo }) => {
   await demo.must('alice', 'POST', '/api/v1/apply', { documents: [ROTATE, OFF] });
@@ -91,7 +98,9 @@ test('secrets are hidden, never taken from a link, and kept nowhere', async ({ p
   await expect(page.getByText('3 nodes', { exact: false }).first()).toBeVisible();
   await page.getByRole('button', { name: 'Review' }).click();
   await expect(page.getByText('⟨secret⟩').first()).toBeVisible();
-  const kept = await page.evaluate(() => JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage }) + location.href + document.body.innerText);
+  const kept = await page.evaluate(
+    () => JSON.stringify({ ...localStorage }) + JSON.stringify({ ...sessionStorage }) + location.href + document.body.innerText,
+  );
   expect(kept).not.toContain('hunter2');
 });
 

@@ -96,8 +96,15 @@ test('a passkey in the trust root approves and rejects', async ({ page, demo }) 
   await sheet.getByLabel('Comment').fill('not now');
   await sheet.getByRole('button', { name: 'Sign and reject' }).click();
   await expect(page.getByRole('heading', { name: 'Nothing awaits you' })).toBeVisible();
-  const run = await demo.must<{ phase: string; approvals: { person: string; decision: string; comment: string; key?: string }[] }>('bob', 'GET', `/api/v1/runs/${id}`);
-  expect(run).toMatchObject({ phase: 'rejected', approvals: [{ person: 'bob', decision: 'reject', comment: 'not now', key: expect.stringMatching(/^passkey:/) }] });
+  const run = await demo.must<{ phase: string; approvals: { person: string; decision: string; comment: string; key?: string }[] }>(
+    'bob',
+    'GET',
+    `/api/v1/runs/${id}`,
+  );
+  expect(run).toMatchObject({
+    phase: 'rejected',
+    approvals: [{ person: 'bob', decision: 'reject', comment: 'not now', key: expect.stringMatching(/^passkey:/) }],
+  });
 });
 
 test('own requests stand below', async ({ page, demo }) => {
@@ -130,7 +137,9 @@ async function newPasskey(page: Page): Promise<{ credentialId: string; publicKey
 
 /** Has the holders of the demo's root give somebody a key. */
 async function intoRoot(demo: Demo, person: string, key: object): Promise<void> {
-  const { root } = await demo.must<{ root: { document: { version: number; principals: { name: string; keys: unknown[] }[]; passkeys?: object } } }>('alice', 'GET', '/api/v1/trust');
+  const { root } = await demo.must<{
+    root: { document: { version: number; principals: { name: string; keys: unknown[] }[]; passkeys?: object } };
+  }>('alice', 'GET', '/api/v1/trust');
   const document = { ...root.document, passkeys: { rpId: 'localhost', origins: [new URL(demo.url).origin] } };
   document.principals.find(({ name }) => name === person)?.keys.push(key);
   const folder = mkdtempSync(join(tmpdir(), 'synod-root-'));
@@ -138,7 +147,8 @@ async function intoRoot(demo: Demo, person: string, key: object): Promise<void> 
   writeFileSync(wanted, JSON.stringify(document));
   const pin = ['--trust-root', demo.ready.trustRoot ?? ''];
   await demo.cli(['trust', 'propose', '--from-yaml', wanted, '--out', draft, ...pin], 'alice');
-  for (const holder of ['alice', 'bob']) await demo.cli(['trust', 'sign', draft, '--yes', '--key', demo.user(holder).key ?? '', ...pin], holder);
+  for (const holder of ['alice', 'bob'])
+    await demo.cli(['trust', 'sign', draft, '--yes', '--key', demo.user(holder).key ?? '', ...pin], holder);
   await demo.cli(['trust', 'publish', draft, ...pin], 'alice');
   rmSync(folder, { recursive: true });
 }

@@ -5,7 +5,9 @@ async function uptime(demo: Demo, reason: string): Promise<string> {
   const body = { namespace: 'shop', template: 'show-uptime', inputs: {}, target: 'role=web', reason };
   const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', body);
   await demo.cli(['approve', id, '--yes', '--key', demo.user('bob').key ?? ''], 'bob');
-  await expect.poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 }).toBe('succeeded');
+  await expect
+    .poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 })
+    .toBe('succeeded');
   return id;
 }
 
@@ -25,7 +27,7 @@ test('the list is filtered by the address', async ({ page, demo }) => {
   await expect(page).toHaveURL(/requester=nobody/);
   await page.reload();
   await expect(page.getByRole('textbox', { name: 'Requester' })).toHaveValue('nobody');
-  await page.getByRole('button', { name: 'Clear' }).click();
+  await page.getByRole('button', { name: 'Clear', exact: true }).click();
   await expect(list.getByRole('link').first()).toBeVisible();
   await noSerious(page);
 });
@@ -35,7 +37,8 @@ test('who may only look sees no way to act; the requester cancels', async ({ pag
   await signIn(page, demo, 'erin', `/runs/${id}`);
   await expect(page.getByRole('heading', { level: 1, name: 'Restart a service' })).toBeVisible();
   await expect(page.getByText('supervisor restart web')).toBeVisible();
-  for (const name of ['Approve', 'Reject', 'Cancel', 'Replay']) await expect(page.getByRole('button', { name, exact: true })).toHaveCount(0);
+  for (const name of ['Approve', 'Reject', 'Cancel', 'Replay'])
+    await expect(page.getByRole('button', { name, exact: true })).toHaveCount(0);
   const other = await browser.newPage({ baseURL: demo.url, ignoreHTTPSErrors: true });
   await signIn(other, demo, 'dave', `/runs/${id}`);
   await other.getByRole('button', { name: 'Cancel', exact: true }).click();
@@ -116,7 +119,12 @@ test('a replay is looked at before it is requested, and compared', async ({ page
 test('ten thousand nodes stay quick to look through', async ({ page, demo }) => {
   const id = await uptime(demo, 'many');
   const phases = ['succeeded', 'failed', 'started', 'waiting', 'lost'];
-  const nodes = Array.from({ length: 10_000 }, (_, n) => ({ id: `n${n}`, name: `node-${n}`, task: `${id}.${n}`, phase: n % 100 === 7 ? 'failed' : phases[n % 2 === 0 ? 0 : 2] }));
+  const nodes = Array.from({ length: 10_000 }, (_, n) => ({
+    id: `n${n}`,
+    name: `node-${n}`,
+    task: `${id}.${n}`,
+    phase: n % 100 === 7 ? 'failed' : phases[n % 2 === 0 ? 0 : 2],
+  }));
   await page.route(`**/api/v1/runs/${id}/nodes`, (route) => route.fulfill({ json: { nodes } }));
   await signIn(page, demo, 'bob', `/runs/${id}`);
   const grid = page.getByRole('listbox', { name: 'Nodes by phase, 10000 of them' });

@@ -38,7 +38,16 @@ test('what is no YAML, and what a script gets wrong, is told with its line', asy
 });
 
 test('the difference is shown before saving, and the history gives any revision back', async ({ page, demo }) => {
-  await demo.must('alice', 'POST', '/api/v1/apply', { documents: [{ apiVersion: 'synod/v1', kind: 'Template', metadata: { namespace: 'shop', name: 'changing' }, spec: { title: 'First words', approval: { rules: [] }, steps: [{ name: 'a', run: 'echo' }] } }] });
+  await demo.must('alice', 'POST', '/api/v1/apply', {
+    documents: [
+      {
+        apiVersion: 'synod/v1',
+        kind: 'Template',
+        metadata: { namespace: 'shop', name: 'changing' },
+        spec: { title: 'First words', approval: { rules: [] }, steps: [{ name: 'a', run: 'echo' }] },
+      },
+    ],
+  });
   await signIn(page, demo, 'alice', '/templates/shop/changing');
   await write(page, small('Second words', 'changing'));
   await page.getByRole('button', { name: 'Review and save' }).click();
@@ -55,7 +64,12 @@ test('the difference is shown before saving, and the history gives any revision 
 });
 
 test('nobody overwrites what somebody else saved meanwhile', async ({ page, demo }) => {
-  const document = (title: string) => ({ apiVersion: 'synod/v1', kind: 'Template', metadata: { namespace: 'shop', name: 'contested' }, spec: { title, approval: { rules: [] }, steps: [{ name: 'a', run: 'echo' }] } });
+  const document = (title: string) => ({
+    apiVersion: 'synod/v1',
+    kind: 'Template',
+    metadata: { namespace: 'shop', name: 'contested' },
+    spec: { title, approval: { rules: [] }, steps: [{ name: 'a', run: 'echo' }] },
+  });
   await demo.must('alice', 'POST', '/api/v1/apply', { documents: [document('Begun')] });
   await signIn(page, demo, 'alice', '/templates/shop/contested');
   await write(page, small('Mine', 'contested'));
@@ -83,7 +97,16 @@ test('unsaved text is not lost by leaving', async ({ page, demo }) => {
 });
 
 test('is disabled, enabled and deleted by name', async ({ page, demo }) => {
-  await demo.must('alice', 'POST', '/api/v1/apply', { documents: [{ apiVersion: 'synod/v1', kind: 'Template', metadata: { namespace: 'shop', name: 'short-lived' }, spec: { title: 'Short lived', approval: { rules: [] }, steps: [{ name: 'a', run: 'echo' }] } }] });
+  await demo.must('alice', 'POST', '/api/v1/apply', {
+    documents: [
+      {
+        apiVersion: 'synod/v1',
+        kind: 'Template',
+        metadata: { namespace: 'shop', name: 'short-lived' },
+        spec: { title: 'Short lived', approval: { rules: [] }, steps: [{ name: 'a', run: 'echo' }] },
+      },
+    ],
+  });
   await signIn(page, demo, 'alice', '/templates/shop/short-lived');
   await page.getByRole('switch', { name: 'Short lived is enabled' }).click({ force: true });
   await page.getByRole('button', { name: 'Disable short-lived' }).click();

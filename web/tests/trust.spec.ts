@@ -58,7 +58,10 @@ test('a signed root is looked over and published; what is none, or not signed by
   await page.getByLabel('Signed root').fill(unsigned);
   await look.click();
   await page.getByRole('button', { name: `Publish version ${version}` }).click();
-  await page.getByRole('button', { name: `Publish version ${version}` }).last().click();
+  await page
+    .getByRole('button', { name: `Publish version ${version}` })
+    .last()
+    .click();
   await expect(page.getByRole('alert').getByText('SYN-4103')).toBeVisible();
   await page.getByRole('button', { name: 'Back', exact: true }).click();
 
@@ -69,7 +72,10 @@ test('a signed root is looked over and published; what is none, or not signed by
   await expect(would.getByText('2 signatures')).toBeVisible();
   await noSerious(page);
   await page.getByRole('button', { name: `Publish version ${version}` }).click();
-  await page.getByRole('button', { name: `Publish version ${version}` }).last().click();
+  await page
+    .getByRole('button', { name: `Publish version ${version}` })
+    .last()
+    .click();
   await expect(page.getByText(`Version ${version} is published, signed by alice, bob.`)).toBeVisible();
   await page.getByRole('tab', { name: 'Versions' }).click();
   await expect(page.getByRole('heading', { name: `Version ${version}, in force` })).toBeVisible();

@@ -47,9 +47,13 @@ const session: Middleware = {
     if (error.code === CODE.stepUpRequired && copy !== undefined && !DOOR.test(request.url) && (await hooks.stepUp())) {
       const retry = new Request(copy);
       retry.headers.set('x-csrf-token', csrfToken);
-      return fetch(retry);
+      const second = await fetch(retry).catch((cause: unknown) => {
+        throw toApiError(cause);
+      });
+      if (second.ok) return second;
+      throw toApiError(await second.json().catch(() => undefined), second.status);
     }
-    if (response.status === 401 && !DOOR.test(request.url)) hooks.signedOut();
+    if ((error.code === CODE.unauthenticated || error.code === CODE.sessionEnded) && !DOOR.test(request.url)) hooks.signedOut();
     throw error;
   },
   onError({ error }) {

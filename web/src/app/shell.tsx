@@ -51,7 +51,7 @@ function Frame({ me }: { me: WhoAmI }) {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" component="nav" aria-label="Screens">
-        <ScrollArea type="auto">
+        <ScrollArea type="hover" scrollbarSize={6}>
           <Places awaiting={awaiting} />
         </ScrollArea>
       </AppShell.Navbar>

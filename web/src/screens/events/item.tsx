@@ -52,7 +52,7 @@ function Detail({ event, only }: { event: SynodEvent; only: (filter: Record<stri
           <dt>Subject</dt>
           <dd>
             {place ? (
-              <AnchorLink to={place.to} search={place.search ?? {}}>
+              <AnchorLink to={place.to} search={place.search ?? {}} size="sm">
                 {event.subject}
               </AnchorLink>
             ) : (
@@ -64,7 +64,7 @@ function Detail({ event, only }: { event: SynodEvent; only: (filter: Record<stri
           <div>
             <dt>Run</dt>
             <dd>
-              <AnchorLink to="/runs/$id" params={{ id: event.run }}>
+              <AnchorLink to="/runs/$id" params={{ id: event.run }} size="sm">
                 {event.run}
               </AnchorLink>
             </dd>
@@ -86,15 +86,15 @@ function Detail({ event, only }: { event: SynodEvent; only: (filter: Record<stri
         ))}
       </dl>
       <Group gap="xs">
-        <ButtonLink to="/audit" search={{ position: String(event.position) }} variant="default" size="compact-md" h={36}>
+        <ButtonLink to="/audit" search={{ position: String(event.position) }} variant="default">
           Prove it
         </ButtonLink>
         {filters.map(([label, filter]) => (
-          <Button key={label} variant="subtle" size="compact-md" h={36} onClick={() => only(filter)}>
+          <Button key={label} variant="subtle" px="xs" onClick={() => only(filter)}>
             {label}
           </Button>
         ))}
-        <Button variant="subtle" size="compact-md" h={36} aria-expanded={raw} onClick={() => setRaw(!raw)}>
+        <Button variant="subtle" px="xs" aria-expanded={raw} onClick={() => setRaw(!raw)}>
           {raw ? 'Hide the JSON' : 'Show the JSON'}
         </Button>
       </Group>

@@ -34,7 +34,7 @@ export default function History() {
       <FilterBar
         active={active}
         clear={() => change({ namespace: '', template: '', node: '', phase: '', since: '', until: '', run: '' })}
-        search={<SearchFilter label="Node" placeholder="Its whole name, such as web-1" value={filters.node} change={(node) => change({ node })} />}
+        search={<SearchFilter label="Node" placeholder="web-1" value={filters.node} change={(node) => change({ node })} />}
       >
         <TextFilter label="Namespace" placeholder="shop" value={filters.namespace} change={(namespace) => change({ namespace })} />
         <TextFilter label="Template" placeholder="restart-service" value={filters.template} change={(template) => change({ template })} />

@@ -26,7 +26,11 @@ export function AwaitingCard({ run: summary }: { run: RunSummary }) {
   // Only what is in sight is read, and read anew when something changes.
   const { ref, entry } = useIntersection<HTMLElement>({ rootMargin: '300px' });
   const near = entry?.isIntersecting ?? false;
-  const { data: run, error, refetch } = api.useQuery('get', '/api/v1/runs/{id}', { params: { path: { id: summary.id } } }, { enabled: near });
+  const {
+    data: run,
+    error,
+    refetch,
+  } = api.useQuery('get', '/api/v1/runs/{id}', { params: { path: { id: summary.id } } }, { enabled: near });
   const about = useDescription(summary, near);
   const [asked, setAsked] = useState<Asked>();
   const title = useId();
@@ -39,7 +43,14 @@ export function AwaitingCard({ run: summary }: { run: RunSummary }) {
   };
   return (
     <>
-      <Card component="article" ref={ref} tabIndex={0} aria-labelledby={title} onKeyDown={pressed} className={FRAME[pressing] ?? ''}>
+      <Card
+        component="article"
+        ref={ref}
+        tabIndex={0}
+        aria-labelledby={title}
+        onKeyDown={pressed}
+        className={`${classes.card} ${FRAME[pressing] ?? ''}`}
+      >
         <Group justify="space-between" align="flex-start" gap="xs" mb={4}>
           <Title order={3} size="h4" id={title}>
             <To to="/runs/$id" params={{ id: summary.id }} search={{}} c="inherit">
@@ -53,7 +64,13 @@ export function AwaitingCard({ run: summary }: { run: RunSummary }) {
             {visible(about)}
           </Text>
         )}
-        {error ? <ProblemView error={error} retry={() => void refetch()} /> : run === undefined ? <Skeleton h={260} aria-label="Loading" /> : <Contents run={run} ask={setAsked} />}
+        {error ? (
+          <ProblemView error={error} retry={() => void refetch()} />
+        ) : run === undefined ? (
+          <Skeleton h={260} aria-label="Loading" />
+        ) : (
+          <Contents run={run} ask={setAsked} />
+        )}
       </Card>
       {run && <DecideSheet run={run} asked={asked} close={() => setAsked(undefined)} />}
     </>
@@ -63,7 +80,15 @@ export function AwaitingCard({ run: summary }: { run: RunSummary }) {
 function Deadline({ run, pressing }: { run: RunSummary; pressing: Urgency }) {
   const Icon = pressing === 'break-glass' ? IconFlame : IconClock;
   return (
-    <Badge color={pressing === 'ordinary' ? 'gray' : pressing === 'soon' ? 'orange' : 'red'} variant="light" radius="sm" tt="none" size="lg" leftSection={<Icon size={14} aria-hidden />} styles={{ label: { color: 'var(--mantine-color-text)' } }}>
+    <Badge
+      color={pressing === 'ordinary' ? 'gray' : pressing === 'soon' ? 'orange' : 'red'}
+      variant="light"
+      radius="sm"
+      tt="none"
+      size="lg"
+      leftSection={<Icon size={14} aria-hidden />}
+      styles={{ label: { color: 'var(--mantine-color-text)' } }}
+    >
       {pressing === 'break-glass' ? 'break-glass, ' : ''}decide <Time at={run.approveBy} ago />
     </Badge>
   );
@@ -78,7 +103,16 @@ function Contents({ run, ask }: { run: Run; ask: (asked: Asked) => void }) {
       <Fold title={`What it will run: ${run.manifest.steps.map((step) => step.name).join(', ')}`} open={raw}>
         <Steps manifest={run.manifest} preview={run.preview} open />
       </Fold>
-      <Fold title={run.comparison ? (changed === 0 ? 'Nothing differs from the last time' : `${changed} ${changed === 1 ? 'thing differs' : 'things differ'} from the last time`) : 'It has not run before'} open={changed > 0}>
+      <Fold
+        title={
+          run.comparison
+            ? changed === 0
+              ? 'Nothing differs from the last time'
+              : `${changed} ${changed === 1 ? 'thing differs' : 'things differ'} from the last time`
+            : 'It has not run before'
+        }
+        open={changed > 0}
+      >
         <LastTime run={run} />
       </Fold>
       <Fold title={`Who must agree${run.approvals.length > 0 ? `; ${run.approvals.length} decided` : ''}`} open>

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Code, Group, Stack, Text, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Code, Group, Input, Stack, Text, TextInput } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { client, unwrap } from '~/api/client';
@@ -27,7 +27,7 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
   const change = changes(before, Object.fromEntries(filled.map((row) => [row.key.trim(), row.value.trim()])));
   const problems = error === undefined ? [] : (toApiError(error).problem.problems ?? []);
   // The server names the label either in the pointer or, where the name itself is wrong, in its words.
-  const mine = (row: Row) => problems.filter((one) => one.pointer === `/labels/${row.key.replaceAll('~', '~0').replaceAll('/', '~1')}` || (row.key !== '' && one.message.includes(`\`${row.key}\``)));
+  const mine = (row: Row) => problems.filter((one) => one.pointer === `/labels/${row.key.replaceAll('~', '~0').replaceAll('/', '~1')}` || (row.key.trim() !== '' && one.message.startsWith(`\`${row.key.trim()}\``)));
   const wrong = (row: Row): string | undefined => {
     if (tried && row.key.trim() === '' && row.value.trim() !== '') return 'A label needs a name';
     if (tried && row.key.trim() !== '' && rows.some((other) => other.id < row.id && other.key.trim() === row.key.trim())) return 'This name is there twice';
@@ -63,30 +63,36 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
     >
       <Stack gap="xs">
         {rows.map((row, n) => (
-          <Group key={row.id} gap="xs" wrap="nowrap" align="flex-start">
-            <TextInput
-              flex={1}
-              aria-label={`Name of label ${n + 1}`}
-              placeholder="role"
-              value={row.key}
-              error={wrong(row)}
-              onChange={(event) => set(row.id, { key: event.currentTarget.value })}
-              spellCheck={false}
-              autoCapitalize="none"
-            />
-            <TextInput
-              flex={1}
-              aria-label={`Value of label ${n + 1}`}
-              placeholder="web"
-              value={row.value}
-              onChange={(event) => set(row.id, { value: event.currentTarget.value })}
-              spellCheck={false}
-              autoCapitalize="none"
-            />
-            <ActionIcon size={36} variant="subtle" color="gray" aria-label={`Take label ${row.key || n + 1} away`} onClick={() => setRows(rows.filter((one) => one.id !== row.id))}>
-              <IconTrash size={18} aria-hidden />
-            </ActionIcon>
-          </Group>
+          <div key={row.id}>
+            <Group gap="xs" wrap="nowrap">
+              <TextInput
+                flex={1}
+                aria-label={`Name of label ${n + 1}`}
+                placeholder="role"
+                value={row.key}
+                error={wrong(row) !== undefined}
+                aria-describedby={wrong(row) === undefined ? undefined : `label-${row.id}-wrong`}
+                onChange={(event) => set(row.id, { key: event.currentTarget.value })}
+                spellCheck={false}
+                autoCapitalize="none"
+              />
+              <TextInput
+                flex={1}
+                aria-label={`Value of label ${n + 1}`}
+                placeholder="web"
+                value={row.value}
+                onChange={(event) => set(row.id, { value: event.currentTarget.value })}
+                spellCheck={false}
+                autoCapitalize="none"
+              />
+              <ActionIcon size={36} variant="subtle" color="gray" aria-label={`Take label ${row.key || n + 1} away`} onClick={() => setRows(rows.filter((one) => one.id !== row.id))}>
+                <IconTrash size={18} aria-hidden />
+              </ActionIcon>
+            </Group>
+            <Input.Error id={`label-${row.id}-wrong`} role="alert">
+              {wrong(row)}
+            </Input.Error>
+          </div>
         ))}
         <Group>
           <Button

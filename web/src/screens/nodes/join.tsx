@@ -20,6 +20,9 @@ const SPANS = [
   { value: '7d', label: '7 days' },
 ];
 
+/** What is told at a field of the form. */
+const AT_FIELD = /^\/(labels|uses|expiresIn)(\/|$)/;
+
 /** Makes a join token, then shows the command that uses it. The token is shown this one time. */
 export function JoinDialog({ opened, close }: { opened: boolean; close: () => void }) {
   const [created, setCreated] = useState<Created>();
@@ -92,7 +95,7 @@ function Ask({ made }: { made: (token: Created) => void }) {
           <NumberInput label="Machines" value={uses} onChange={setUses} min={1} allowDecimal={false} error={(touched && badUses) || at('uses')} />
           <Select label="Valid for" data={SPANS} value={expiresIn} onChange={(value) => setExpiresIn(value ?? '1h')} allowDeselect={false} error={at('expiresIn')} />
         </Group>
-        {error !== undefined && <ProblemView error={error} except={(pointer) => /^\/(labels|uses|expiresIn)(\/|$)/.test(pointer)} />}
+        {error !== undefined && (problems.length === 0 || problems.some((one) => !AT_FIELD.test(one.pointer))) && <ProblemView error={error} except={(pointer) => AT_FIELD.test(pointer)} />}
         <Group justify="flex-end">
           <Button type="submit" loading={busy}>
             Make the join token

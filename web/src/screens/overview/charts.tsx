@@ -21,7 +21,9 @@ export function RateChart({ days }: { days: Day[] }) {
       data={data}
       dataKey="day"
       series={[{ name: 'succeeded', label: 'succeeded, per cent', color: 'teal.6' }]}
-      yAxisProps={{ domain: [0, 100], width: 44 }}
+      xAxisProps={{ padding: { left: 16, right: 16 } }}
+      yAxisProps={{ domain: [0, 100], width: 48 }}
+      lineChartProps={{ margin: { top: 12, right: 8 } }}
       unit="%"
       connectNulls={false}
       curveType="linear"

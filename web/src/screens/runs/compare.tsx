@@ -41,7 +41,14 @@ export default function Screen() {
   // The earlier one stands first.
   const [before, after] = a.createdAt <= b.createdAt ? [a, b] : [b, a];
   return (
-    <Page title="Compare two runs" about={after.namespace === before.namespace && after.template === before.template ? after.title || after.template : 'They are of different templates.'}>
+    <Page
+      title="Compare two runs"
+      about={
+        after.namespace === before.namespace && after.template === before.template
+          ? after.title || after.template
+          : 'They are of different templates.'
+      }
+    >
       <div className={classes.pair}>
         <Side run={before} title="Before" />
         <Side run={after} title="After" />
@@ -190,4 +197,5 @@ const Outcome = ({ phase, exit }: { phase: string; exit: number | null | undefin
   </Group>
 );
 
-const some = (names: readonly string[]): string => names.slice(0, 40).join(', ') + (names.length > 40 ? ` and ${names.length - 40} more` : '');
+const some = (names: readonly string[]): string =>
+  names.slice(0, 40).join(', ') + (names.length > 40 ? ` and ${names.length - 40} more` : '');

@@ -31,7 +31,15 @@ export function RunFacts({ run, eager = false }: { run: Run; eager?: boolean }) 
   return (
     <Facts>
       <Fact name="Who">{manifest.requester}</Fact>
-      <Fact name="Why">{manifest.reason === '' ? <Text c="dimmed" span inherit>no reason given</Text> : <span style={{ whiteSpace: 'pre-line' }}>{visible(manifest.reason)}</span>}</Fact>
+      <Fact name="Why">
+        {manifest.reason === '' ? (
+          <Text c="dimmed" span inherit>
+            no reason given
+          </Text>
+        ) : (
+          <span style={{ whiteSpace: 'pre-line' }}>{visible(manifest.reason)}</span>
+        )}
+      </Fact>
       <Fact name="Where">
         <NodeNames run={run.id} nodes={manifest.nodes.count} eager={eager} />
       </Fact>
@@ -105,7 +113,12 @@ export function NodeNames({ run, nodes, eager }: { run: string; nodes: number; e
       </Group>
       {error !== null && <ProblemView error={error} />}
       {shown.length > 0 && (
-        <div className={classes.names} tabIndex={open ? 0 : undefined} role={open ? 'group' : undefined} aria-label={open ? 'Names of the nodes' : undefined}>
+        <div
+          className={classes.names}
+          tabIndex={open ? 0 : undefined}
+          role={open ? 'group' : undefined}
+          aria-label={open ? 'Names of the nodes' : undefined}
+        >
           {shown.map((node) => (
             <Badge key={node.id} variant="default" radius="sm" tt="none" fw={500}>
               {node.name}

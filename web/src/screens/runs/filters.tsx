@@ -28,7 +28,13 @@ export function Filters({ filters, set }: { filters: RunFilters; set: (change: R
       />
       <TextFilter label="Namespace" placeholder="any" value={filters.namespace} change={(namespace) => set({ namespace })} />
       <TextFilter label="Template" placeholder="any" value={filters.template} change={(template) => set({ template })} />
-      <TextFilter label="Requester" placeholder="any" value={filters.requester} change={(requester) => set({ requester })} disabled={Boolean(filters.mine)} />
+      <TextFilter
+        label="Requester"
+        placeholder="any"
+        value={filters.requester}
+        change={(requester) => set({ requester })}
+        disabled={Boolean(filters.mine)}
+      />
       <Switch
         label="Only mine"
         checked={Boolean(filters.mine)}

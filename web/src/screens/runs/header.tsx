@@ -1,5 +1,15 @@
 import { ActionIcon, Alert, Button, Group, Menu, Text } from '@mantine/core';
-import { IconArrowsDiff, IconBan, IconDots, IconDownload, IconFileAlert, IconFlame, IconPlayerPlay, IconRepeat, IconSignature } from '@tabler/icons-react';
+import {
+  IconArrowsDiff,
+  IconBan,
+  IconDots,
+  IconDownload,
+  IconFileAlert,
+  IconFlame,
+  IconPlayerPlay,
+  IconRepeat,
+  IconSignature,
+} from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { Phase } from '~/components/phase';
@@ -94,7 +104,12 @@ export function RunActions({ run }: { run: Run }) {
           >
             {before === undefined ? 'Nothing to compare with' : 'Compare with the last time'}
           </Menu.Item>
-          <Menu.Item component="a" href={href(`api/v1/runs/${run.id}/bundle`)} download={`${run.id}.bundle.json`} leftSection={<IconDownload size={16} aria-hidden />}>
+          <Menu.Item
+            component="a"
+            href={href(`api/v1/runs/${run.id}/bundle`)}
+            download={`${run.id}.bundle.json`}
+            leftSection={<IconDownload size={16} aria-hidden />}
+          >
             Download the evidence (bundle)
           </Menu.Item>
         </Menu.Dropdown>
@@ -116,7 +131,11 @@ export function BreakGlass({ run }: { run: Run }) {
   const unratified = run.ratification === 'unratified';
   const pending = phaseOf(run) === 'pending';
   return (
-    <Alert color={unratified || pending ? 'red' : 'orange'} icon={<IconFlame aria-hidden />} styles={{ message: { color: 'var(--mantine-color-text)' } }}>
+    <Alert
+      color={unratified || pending ? 'red' : 'orange'}
+      icon={<IconFlame aria-hidden />}
+      styles={{ message: { color: 'var(--mantine-color-text)' } }}
+    >
       <Text size="sm">
         Break-glass by rule {run.breakGlass}: {run.requester} {pending ? 'means to start' : 'started'} this without waiting for others
         {run.ratification ? `; ${RATIFICATION[run.ratification]}` : ''}.

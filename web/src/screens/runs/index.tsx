@@ -22,10 +22,17 @@ export default function Screen() {
   const me = useMe();
   const { namespace, template, phase, find } = filters;
   const requester = filters.mine ? me.user : filters.requester;
-  const query = { limit: PAGE, ...(namespace && { namespace }), ...(template && { template }), ...(phase && { phase }), ...(requester && { requester }) };
+  const query = {
+    limit: PAGE,
+    ...(namespace && { namespace }),
+    ...(template && { template }),
+    ...(phase && { phase }),
+    ...(requester && { requester }),
+  };
   const { data, error, isPending, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: ['get', '/api/v1/runs', 'pages', query],
-    queryFn: ({ pageParam, signal }) => unwrap(client.GET('/api/v1/runs', { params: { query: { ...query, ...(pageParam !== '' && { cursor: pageParam }) } }, signal })),
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(client.GET('/api/v1/runs', { params: { query: { ...query, ...(pageParam !== '' && { cursor: pageParam }) } }, signal })),
     initialPageParam: '',
     getNextPageParam: (page) => page.next ?? undefined,
   });
@@ -73,15 +80,16 @@ const NothingFound = ({ more }: { more: boolean }) => (
 
 const NothingYet = () => (
   <Empty icon={IconPlayerPlay} title="Nothing has run yet">
-    Choose what you need in the{' '}
-    <To to="/catalogue">catalogue</To>{' '}
-    and request it; it shows here from then on.
+    Choose what you need in the <To to="/catalogue">catalogue</To> and request it; it shows here from then on.
   </Empty>
 );
 
 /** The runs that hold every word of a text in what people read of them. */
 function matching(runs: readonly RunSummary[], text: string): RunSummary[] {
-  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   if (words.length === 0) return [...runs];
   return runs.filter((run) => {
     const all = `${run.id} ${run.title} ${run.template} ${run.namespace} ${run.requester} ${run.reason} ${run.message ?? ''}`.toLowerCase();

@@ -63,8 +63,9 @@ function Readable({ run }: { run: Run }) {
         {strategy(manifest.strategy)}; in batches of {batches(run.batches)}
       </Fact>
       <Fact name="Approval">
-        {manifest.approval.rules.length === 0 ? 'nobody’s' : manifest.approval.rules.map((rule) => ruleWords(rule)).join(' and ')}; {rejections(manifest.approval.rejections ?? 1)};
-        the requester {manifest.approval.requesterMayApprove ? 'may' : 'may not'} approve; the author {manifest.approval.authorMayApprove === false ? 'may not' : 'may'}
+        {manifest.approval.rules.length === 0 ? 'nobody’s' : manifest.approval.rules.map((rule) => ruleWords(rule)).join(' and ')};{' '}
+        {rejections(manifest.approval.rejections ?? 1)}; the requester {manifest.approval.requesterMayApprove ? 'may' : 'may not'} approve;
+        the author {manifest.approval.authorMayApprove === false ? 'may not' : 'may'}
       </Fact>
       <Fact name="Steps">{manifest.steps.map((step) => step.name).join(', ')}</Fact>
       <Fact name="Time">
@@ -113,7 +114,13 @@ function Raw({ run }: { run: Run }) {
 const Copy = ({ text, what }: { text: string; what: string }) => (
   <CopyButton value={text}>
     {({ copied, copy }) => (
-      <Button variant="default" onClick={copy} leftSection={copied ? <IconCheck size={16} aria-hidden /> : <IconCopy size={16} aria-hidden />} style={{ alignSelf: 'flex-start' }} aria-label={`Copy the ${what}`}>
+      <Button
+        variant="default"
+        onClick={copy}
+        leftSection={copied ? <IconCheck size={16} aria-hidden /> : <IconCopy size={16} aria-hidden />}
+        style={{ alignSelf: 'flex-start' }}
+        aria-label={`Copy the ${what}`}
+      >
         {copied ? 'Copied' : 'Copy'}
       </Button>
     )}

@@ -28,7 +28,14 @@ export function RunRow({ run }: { run: RunSummary }) {
       <Group gap={6} wrap="wrap" className={classes.phase ?? ''}>
         <Phase phase={run.phase} />
         {run.breakGlass && (
-          <Badge color="red" variant="light" radius="sm" tt="none" leftSection={<IconFlame size={12} aria-hidden />} styles={{ label: { color: 'var(--mantine-color-text)' } }}>
+          <Badge
+            color="red"
+            variant="light"
+            radius="sm"
+            tt="none"
+            leftSection={<IconFlame size={12} aria-hidden />}
+            styles={{ label: { color: 'var(--mantine-color-text)' } }}
+          >
             break-glass{run.ratification ? `, ${RATIFICATION[run.ratification]}` : ''}
           </Badge>
         )}

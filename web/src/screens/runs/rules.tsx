@@ -22,7 +22,9 @@ function signatureRules(run: Run): Rule[] {
   const all = run.signing?.rules ?? [];
   const own = all.filter(({ name }) => name === OWN);
   const asTold = own.map(({ missing }) => missing).join() === open;
-  return all.filter(({ name }) => name !== OWN || !asTold).map((rule, n) => ({ ...rule, rule: `${rule.name}: ${rule.rule}`, key: String(n) }));
+  return all
+    .filter(({ name }) => name !== OWN || !asTold)
+    .map((rule, n) => ({ ...rule, rule: `${rule.name}: ${rule.rule}`, key: String(n) }));
 }
 
 /** Who must agree, who has, and who could. */
@@ -47,7 +49,9 @@ export function Rules({ run }: { run: Run }) {
           foot={rejections(manifest.approval.rejections ?? 1)}
         />
       )}
-      {signing && signatures.length > 0 && <RuleList title={`Signatures, by version ${signing.rootVersion} of the trust root`} rules={signatures} pending={pending} />}
+      {signing && signatures.length > 0 && (
+        <RuleList title={`Signatures, by version ${signing.rootVersion} of the trust root`} rules={signatures} pending={pending} />
+      )}
       {signing && signing.uncovered.length > 0 && (
         <Text size="sm" c="var(--mantine-color-error)">
           No rule of the trust root is about {signing.uncovered.join(', ')}: nodes that enforce signatures will refuse.
@@ -68,11 +72,17 @@ function RuleList({ title, rules, pending, foot }: { title: string; rules: Rule[
         {rules.map((rule) => (
           <List.Item key={rule.key} icon={<Mark done={rule.missing === 0} />}>
             {rule.rule}
-            {rule.filledBy.length > 0 && <Text span inherit fw={600}> — {rule.filledBy.join(', ')}</Text>}
+            {rule.filledBy.length > 0 && (
+              <Text span inherit fw={600}>
+                {' '}
+                — {rule.filledBy.join(', ')}
+              </Text>
+            )}
             {pending && rule.missing > 0 && (
               <Text size="xs" c="dimmed">
                 {rule.missing} missing
-                {rule.candidates !== undefined && (rule.candidates.length > 0 ? `; could: ${rule.candidates.join(', ')}` : '; as things stand nobody could')}
+                {rule.candidates !== undefined &&
+                  (rule.candidates.length > 0 ? `; could: ${rule.candidates.join(', ')}` : '; as things stand nobody could')}
               </Text>
             )}
           </List.Item>

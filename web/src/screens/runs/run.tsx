@@ -42,7 +42,8 @@ function RunPage({ run }: { run: Run }) {
   const search = useSearch({ from: '/signed-in/runs/$id' });
   const navigate = useNavigate({ from: '/runs/$id' });
   const about = useDescription(run);
-  const set = (change: Record<string, string | undefined>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true, resetScroll: false });
+  const set = (change: Record<string, string | undefined>) =>
+    void navigate({ search: (before) => ({ ...before, ...change }), replace: true, resetScroll: false });
   const tab = TABS.find(([name]) => name === search['tab'])?.[0] ?? (run.startedAt ? 'nodes' : 'request');
   return (
     <Page title={run.title || run.template} about={<RunStatus run={run} about={about} />} actions={<RunActions run={run} />}>

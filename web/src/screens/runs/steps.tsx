@@ -12,7 +12,13 @@ export function Steps({ manifest, preview, open }: { manifest: Manifest; preview
   return (
     <Box>
       {raw && (
-        <Alert color="orange" p="xs" mb="xs" icon={<IconAlertTriangle aria-hidden />} styles={{ message: { color: 'var(--mantine-color-text)' } }}>
+        <Alert
+          color="orange"
+          p="xs"
+          mb="xs"
+          icon={<IconAlertTriangle aria-hidden />}
+          styles={{ message: { color: 'var(--mantine-color-text)' } }}
+        >
           A value of the request becomes code in this run (<code>raw</code>). Read the marked script with care.
         </Alert>
       )}
@@ -29,7 +35,19 @@ export function Steps({ manifest, preview, open }: { manifest: Manifest; preview
 
 const isRaw = (step: Step, preview: RunPlan['preview'][number] | undefined): boolean => preview?.raw === true || usesRaw(step.run ?? '');
 
-function OneStep({ n, step, preview, manifest, open }: { n: number; step: Step; preview: RunPlan['preview'][number] | undefined; manifest: Manifest; open: boolean }) {
+function OneStep({
+  n,
+  step,
+  preview,
+  manifest,
+  open,
+}: {
+  n: number;
+  step: Step;
+  preview: RunPlan['preview'][number] | undefined;
+  manifest: Manifest;
+  open: boolean;
+}) {
   const source = step.run ?? '';
   const filled = filledIn(source, manifest.inputs as Record<string, unknown>, Object.keys(manifest.secrets ?? {}));
   return (
@@ -40,7 +58,14 @@ function OneStep({ n, step, preview, manifest, open }: { n: number; step: Step; 
             {n}. {visibleLine(step.name)}
           </Text>
           {isRaw(step, preview) && (
-            <Badge color="orange" variant="light" radius="sm" tt="none" leftSection={<IconAlertTriangle size={12} aria-hidden />} styles={{ label: { color: 'var(--mantine-color-text)' } }}>
+            <Badge
+              color="orange"
+              variant="light"
+              radius="sm"
+              tt="none"
+              leftSection={<IconAlertTriangle size={12} aria-hidden />}
+              styles={{ label: { color: 'var(--mantine-color-text)' } }}
+            >
               raw: a value becomes code
             </Badge>
           )}
@@ -77,7 +102,9 @@ function OneStep({ n, step, preview, manifest, open }: { n: number; step: Step; 
 function Conditions({ step }: { step: Step }) {
   const words = [
     ...(step.when ? [`only when ${step.when}`] : []),
-    ...(step.retry ? [`again every ${step.retry.every ?? '1s'} until ${step.retry.until}, at most ${count(step.retry.limit ?? 10, 'time')}`] : []),
+    ...(step.retry
+      ? [`again every ${step.retry.every ?? '1s'} until ${step.retry.until}, at most ${count(step.retry.limit ?? 10, 'time')}`]
+      : []),
     ...(step.timeout ? [`at most ${step.timeout}`] : []),
     ...(step.continueOnFailure ? ['goes on even when it fails'] : []),
   ];

@@ -31,7 +31,16 @@ function Events({ run, types }: { run: Run; types: string[] }) {
     // The pages of several types are read side by side; a run has few events of its own.
     queryFn: async ({ pageParam, signal }) => {
       const pages = await Promise.all(
-        types.map((type) => unwrap(client.GET('/api/v1/events', { params: { query: { run: run.id, limit: PAGE, ...(type !== '*' && { type }), ...(pageParam !== '' && { cursor: pageParam }) } }, signal }))),
+        types.map((type) =>
+          unwrap(
+            client.GET('/api/v1/events', {
+              params: {
+                query: { run: run.id, limit: PAGE, ...(type !== '*' && { type }), ...(pageParam !== '' && { cursor: pageParam }) },
+              },
+              signal,
+            }),
+          ),
+        ),
       );
       const full = pages.filter((page) => page.next);
       // Up to where every type is known.
@@ -54,7 +63,14 @@ function Events({ run, types }: { run: Run; types: string[] }) {
     <Box>
       <Timeline bulletSize={14} lineWidth={2} active={events.length}>
         {events.map((event) => (
-          <Timeline.Item key={event.position} title={<Text size="sm" fw={600}>{title(event)}</Text>}>
+          <Timeline.Item
+            key={event.position}
+            title={
+              <Text size="sm" fw={600}>
+                {title(event)}
+              </Text>
+            }
+          >
             <Text size="sm">
               {who(event.actor)} <Time at={event.time} c="dimmed" />
             </Text>
@@ -89,7 +105,8 @@ function title(event: Event): string {
   const data = (event.data ?? {}) as Record<string, unknown>;
   const task = /^task\/.*\.(\d+)$/.exec(event.subject);
   const what = event.type.split('.').slice(2).join(' ').replaceAll('_', ' ');
-  if (task) return `Node ${Number(task[1]) + 1} ${what}${typeof data['phase'] === 'string' ? `: ${data['phase'].replaceAll('_', ' ')}` : ''}`;
+  if (task)
+    return `Node ${Number(task[1]) + 1} ${what}${typeof data['phase'] === 'string' ? `: ${data['phase'].replaceAll('_', ' ')}` : ''}`;
   if (event.type === 'synod.approval.given') return data['decision'] === 'reject' ? 'Rejection given' : 'Approval given';
   if (event.type === 'synod.run.batch_started') return `Batch ${Number(data['batch']) + 1} started`;
   return TITLES[event.type] ?? what.charAt(0).toUpperCase() + what.slice(1);
@@ -101,7 +118,9 @@ const who = (actor: string): string => (actor === 'system' ? 'the server' : acto
 const TOLD = new Set(['digest', 'batch', 'decision', 'phase']);
 
 function Details({ data }: { data: unknown }) {
-  const facts = Object.entries((data ?? {}) as Record<string, unknown>).filter(([name, value]) => !TOLD.has(name) && value !== null && value !== '' && value !== undefined);
+  const facts = Object.entries((data ?? {}) as Record<string, unknown>).filter(
+    ([name, value]) => !TOLD.has(name) && value !== null && value !== '' && value !== undefined,
+  );
   if (facts.length === 0) return null;
   return (
     <Text size="xs" c="dimmed">
@@ -111,4 +130,7 @@ function Details({ data }: { data: unknown }) {
 }
 
 /** Who filled the rules, by name. */
-const persons = (by: unknown): string => (Array.isArray(by) ? by.map((one: { person?: string } | string) => (typeof one === 'string' ? one : (one.person ?? shown(one)))).join(', ') : shown(by));
+const persons = (by: unknown): string =>
+  Array.isArray(by)
+    ? by.map((one: { person?: string } | string) => (typeof one === 'string' ? one : (one.person ?? shown(one)))).join(', ')
+    : shown(by);

@@ -17,14 +17,26 @@ export function CancelRun({ run, opened, close }: { run: Run; opened: boolean; c
       close={close}
       title="Cancel this run?"
       what="Cancel the run"
-      act={async () => takeRun(await unwrap(client.POST('/api/v1/runs/{id}/cancel', { params: { path: { id: run.id } }, body: { reason: reason.trim() } })))}
+      act={async () =>
+        takeRun(
+          await unwrap(client.POST('/api/v1/runs/{id}/cancel', { params: { path: { id: run.id } }, body: { reason: reason.trim() } })),
+        )
+      }
     >
       <Text size="sm">
         {running
           ? `“${run.title}” ends: it is broken off on ${count(going, 'node')} where it runs now, and does not begin on those that wait. What is done stays done.`
           : `“${run.title}” does not start on any of its ${count(run.nodeCount, 'node')}.`}
       </Text>
-      <Textarea label="Why" description="Kept with the run; you may leave it out." value={reason} onChange={(event) => setReason(event.currentTarget.value)} autosize minRows={2} maxLength={2000} />
+      <Textarea
+        label="Why"
+        description="Kept with the run; you may leave it out."
+        value={reason}
+        onChange={(event) => setReason(event.currentTarget.value)}
+        autosize
+        minRows={2}
+        maxLength={2000}
+      />
     </Confirm>
   );
 }

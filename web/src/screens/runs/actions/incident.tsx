@@ -17,14 +17,35 @@ export function RecordIncident({ run, opened, close }: { run: Run; opened: boole
       what="Record the incident"
       disabled={reference.trim() === ''}
       act={async () =>
-        takeRun(await unwrap(client.POST('/api/v1/runs/{id}/incident', { params: { path: { id: run.id } }, body: { reference: reference.trim(), comment: comment.trim() } })))
+        takeRun(
+          await unwrap(
+            client.POST('/api/v1/runs/{id}/incident', {
+              params: { path: { id: run.id } },
+              body: { reference: reference.trim(), comment: comment.trim() },
+            }),
+          ),
+        )
       }
     >
       <Text size="sm">
-        {run.requester} started this by break-glass. Recording an incident closes it without anybody’s approval after the fact; that cannot be taken back.
+        {run.requester} started this by break-glass. Recording an incident closes it without anybody’s approval after the fact; that cannot
+        be taken back.
       </Text>
-      <TextInput label="Where the incident is kept" description="A ticket or an address." required value={reference} onChange={(event) => setReference(event.currentTarget.value)} />
-      <Textarea label="What happened" value={comment} onChange={(event) => setComment(event.currentTarget.value)} autosize minRows={2} maxLength={2000} />
+      <TextInput
+        label="Where the incident is kept"
+        description="A ticket or an address."
+        required
+        value={reference}
+        onChange={(event) => setReference(event.currentTarget.value)}
+      />
+      <Textarea
+        label="What happened"
+        value={comment}
+        onChange={(event) => setComment(event.currentTarget.value)}
+        autosize
+        minRows={2}
+        maxLength={2000}
+      />
     </Confirm>
   );
 }

@@ -17,7 +17,11 @@ export function Proceed({ run, opened, close }: { run: Run; opened: boolean; clo
       color="blue"
       act={async () =>
         // At this gate only, should somebody else have let it go meanwhile.
-        takeRun(await unwrap(client.POST('/api/v1/runs/{id}/proceed', { params: { path: { id: run.id }, header: { 'If-Match': `"${run.batch}"` } } })))
+        takeRun(
+          await unwrap(
+            client.POST('/api/v1/runs/{id}/proceed', { params: { path: { id: run.id }, header: { 'If-Match': `"${run.batch}"` } } }),
+          ),
+        )
       }
     >
       <Text size="sm">

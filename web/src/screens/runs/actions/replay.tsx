@@ -34,7 +34,11 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
   // The same request, sent twice, is one run.
   const key = useRef(crypto.randomUUID());
 
-  const request = { target: target.trim(), reason, ...(secrets.length > 0 && { secrets: values as unknown as Schemas['ReplayRequest']['secrets'] }) };
+  const request = {
+    target: target.trim(),
+    reason,
+    ...(secrets.length > 0 && { secrets: values as unknown as Schemas['ReplayRequest']['secrets'] }),
+  };
   const asked = JSON.stringify(request);
   const missing = secrets.filter((name) => !values[name]);
   const looked = plan?.of === asked;
@@ -44,7 +48,9 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
     setError(undefined);
     try {
       const header = dryRun ? {} : { 'Idempotency-Key': key.current };
-      const answer: unknown = await unwrap(client.POST('/api/v1/runs/{id}/replay', { params: { path: { id: run.id }, header }, body: { ...request, dryRun } }));
+      const answer: unknown = await unwrap(
+        client.POST('/api/v1/runs/{id}/replay', { params: { path: { id: run.id }, header }, body: { ...request, dryRun } }),
+      );
       if (dryRun) return setPlan({ plan: answer as RunPlan, of: asked });
       const made = answer as Run;
       takeRun(made);
@@ -67,9 +73,7 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
   return (
     <form onSubmit={submit}>
       <Stack gap="sm">
-        <Text size="sm">
-          The same template revision and inputs as run {run.id}, on the nodes you name. Approval is asked for anew.
-        </Text>
+        <Text size="sm">The same template revision and inputs as run {run.id}, on the nodes you name. Approval is asked for anew.</Text>
         <TextInput
           label="On which nodes"
           description="A label query, such as role=web,env!=prod or name in (web-1,web-2). Empty: every node that the template allows."
@@ -79,7 +83,15 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
           spellCheck={false}
           autoCapitalize="off"
         />
-        <Textarea label="Why" value={reason} error={at('/reason')} onChange={(event) => setReason(event.currentTarget.value)} autosize minRows={2} maxLength={2000} />
+        <Textarea
+          label="Why"
+          value={reason}
+          error={at('/reason')}
+          onChange={(event) => setReason(event.currentTarget.value)}
+          autosize
+          minRows={2}
+          maxLength={2000}
+        />
         {secrets.map((name) => (
           <PasswordInput
             key={name}
@@ -96,7 +108,12 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
           />
         ))}
         {error !== undefined && <ProblemView error={error} except={(pointer) => pointer === '/target' || pointer === '/reason'} />}
-        {plan && (looked ? <Plan run={run} plan={plan.plan} /> : <Text size="sm">You have changed something since the preview. Look again before you request it.</Text>)}
+        {plan &&
+          (looked ? (
+            <Plan run={run} plan={plan.plan} />
+          ) : (
+            <Text size="sm">You have changed something since the preview. Look again before you request it.</Text>
+          ))}
         <Group justify="flex-end">
           <Button variant="default" onClick={close}>
             Back
@@ -115,7 +132,11 @@ function Plan({ run, plan }: { run: Run; plan: RunPlan }) {
   const changed = differences(run.manifest, plan.manifest).filter(({ path }) => path !== 'requester');
   const nodes = before && nodeDifferences(before, plan.nodes);
   return (
-    <Alert color="blue" title="What it would do" styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}>
+    <Alert
+      color="blue"
+      title="What it would do"
+      styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}
+    >
       <Stack gap="xs">
         <Facts>
           <Fact name="Nodes">
@@ -150,4 +171,5 @@ function Plan({ run, plan }: { run: Run; plan: RunPlan }) {
 }
 
 /** The first few names, and how many more there are. */
-const some = (names: readonly string[]): string => names.slice(0, 12).join(', ') + (names.length > 12 ? ` and ${names.length - 12} more` : '');
+const some = (names: readonly string[]): string =>
+  names.slice(0, 12).join(', ') + (names.length > 12 ? ` and ${names.length - 12} more` : '');

@@ -12,7 +12,19 @@ export function DecideButtons({ ask, hint = false }: { ask: (asked: Asked) => vo
       <Button size="lg" variant="default" leftSection={<IconHandStop size={20} aria-hidden />} onClick={() => ask('reject')}>
         Reject
       </Button>
-      <Button size="lg" color="teal.9" leftSection={<IconThumbUp size={20} aria-hidden />} rightSection={hint ? <Kbd visibleFrom="sm" size="xs">a</Kbd> : undefined} onClick={() => ask('approve')}>
+      <Button
+        size="lg"
+        color="teal.9"
+        leftSection={<IconThumbUp size={20} aria-hidden />}
+        rightSection={
+          hint ? (
+            <Kbd visibleFrom="sm" size="xs">
+              a
+            </Kbd>
+          ) : undefined
+        }
+        onClick={() => ask('approve')}
+      >
         Approve
       </Button>
     </Group>
@@ -34,7 +46,13 @@ export function DecideBar({ run }: { run: Run }) {
 }
 
 /** Whether a key was meant for what is shown, not for a field or a dialog. */
-export function meantForPage(event: { key: string; target: EventTarget | null; metaKey: boolean; ctrlKey: boolean; altKey: boolean }): boolean {
+export function meantForPage(event: {
+  key: string;
+  target: EventTarget | null;
+  metaKey: boolean;
+  ctrlKey: boolean;
+  altKey: boolean;
+}): boolean {
   if (event.metaKey || event.ctrlKey || event.altKey || !(event.target instanceof HTMLElement)) return false;
   return !event.target.isContentEditable && event.target.closest('input, textarea, select, [role="dialog"], [role="menu"]') === null;
 }

@@ -9,7 +9,13 @@ import { checkRun } from './sign';
 
 /** Whether what is shown hangs together, found out here and not taken from the server. */
 export const useChecked = (run: Run, enabled: boolean) =>
-  useQuery({ queryKey: ['run-checked', run.id, run.digest, run.manifest], queryFn: () => checkRun(run).then(() => true), enabled, staleTime: Infinity, retry: false });
+  useQuery({
+    queryKey: ['run-checked', run.id, run.digest, run.manifest],
+    queryFn: () => checkRun(run).then(() => true),
+    enabled,
+    staleTime: Infinity,
+    retry: false,
+  });
 
 /** Tells whether the manifest and the nodes shown are those that the digest stands for. */
 export function Checked({ run, enabled = true }: { run: Run; enabled?: boolean }) {
@@ -24,7 +30,13 @@ export function Checked({ run, enabled = true }: { run: Run; enabled?: boolean }
       ) : (
         <Loader size={18} aria-hidden />
       )}
-      <Text size="sm">{data ? 'Checked by your browser: the digest is that of what is shown, nodes included.' : isFetching ? 'Your browser checks the digest …' : ''}</Text>
+      <Text size="sm">
+        {data
+          ? 'Checked by your browser: the digest is that of what is shown, nodes included.'
+          : isFetching
+            ? 'Your browser checks the digest …'
+            : ''}
+      </Text>
     </Group>
   );
 }

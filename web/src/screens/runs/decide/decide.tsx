@@ -71,7 +71,10 @@ function Question({ run, asked, close }: { run: Run; asked: Asked; close: () => 
     try {
       const meant = { decision, comment: text, person: me.user, ratifies };
       takeRun(ratifies ? await ratify(run, meant) : await decide(run, meant, signed));
-      notifications.show({ message: `You ${words.done} “${run.title || run.template}” on ${count(run.nodeCount, 'node')}.`, color: asked === 'reject' ? 'red' : 'teal' });
+      notifications.show({
+        message: `You ${words.done} “${run.title || run.template}” on ${count(run.nodeCount, 'node')}.`,
+        color: asked === 'reject' ? 'red' : 'teal',
+      });
       close();
     } catch (cause) {
       setFailed(cause);
@@ -110,7 +113,8 @@ function Question({ run, asked, close }: { run: Run; asked: Asked; close: () => 
           color={asked === 'reject' ? 'red' : 'teal.9'}
           loading={busy}
           disabled={keyless || order.error !== null || checked.data !== true}
-          px="sm"
+          px="xs"
+          fz={narrow ? 'sm' : undefined}
           leftSection={signed && !narrow ? <IconKey size={18} aria-hidden /> : undefined}
           onClick={() => void act()}
         >
@@ -123,7 +127,8 @@ function Question({ run, asked, close }: { run: Run; asked: Asked; close: () => 
 
 function effect(asked: Asked, run: Run): string {
   if (asked === 'ratify') return 'Your signature says afterwards that this start was right.';
-  if (asked === 'reject') return (run.manifest.approval.rejections ?? 1) <= 1 ? 'Your rejection ends the request.' : 'Your rejection counts against the request.';
+  if (asked === 'reject')
+    return (run.manifest.approval.rejections ?? 1) <= 1 ? 'Your rejection ends the request.' : 'Your rejection counts against the request.';
   if (run.manifest.breakGlass) return 'The run starts as soon as you have signed, without anybody else.';
   return run.notBefore ? 'With enough approvals the run starts at its time.' : 'With enough approvals the run starts at once.';
 }
@@ -131,14 +136,23 @@ function effect(asked: Asked, run: Run): string {
 /** There is no passkey to sign with here: what to do instead. */
 function ByCommand({ command }: { command: string }) {
   return (
-    <Alert color="blue" icon={<IconTerminal2 aria-hidden />} title="Sign on the command line" styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}>
+    <Alert
+      color="blue"
+      icon={<IconTerminal2 aria-hidden />}
+      title="Sign on the command line"
+      styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}
+    >
       <Stack gap="xs">
         <Text size="sm">
           This decision must be signed, and the trust root holds no passkey of yours. Your SSH key signs it where it is kept:
         </Text>
         <Command text={command} />
         <Text size="sm">
-          To decide here the next time, register a passkey under <To to="/me" search={{ tab: 'sign-in' }} c="var(--mantine-color-text)">Me</To> and have the holders of the trust root put it in.
+          To decide here the next time, register a passkey under{' '}
+          <To to="/me" search={{ tab: 'sign-in' }} c="var(--mantine-color-text)">
+            Me
+          </To>{' '}
+          and have the holders of the trust root put it in.
         </Text>
       </Stack>
     </Alert>

@@ -8,7 +8,10 @@ import { checkOrder, checkShown, type Meant } from '../logic/check';
 import type { Run } from '../logic/types';
 
 /** What the server asks to be signed for a decision, and with which keys. */
-export const askOrder = (run: string, { decision, comment, ratifies }: Pick<Meant, 'decision' | 'comment' | 'ratifies'>): Promise<Schemas['SigningOrder']> =>
+export const askOrder = (
+  run: string,
+  { decision, comment, ratifies }: Pick<Meant, 'decision' | 'comment' | 'ratifies'>,
+): Promise<Schemas['SigningOrder']> =>
   unwrap(client.POST('/api/v1/runs/{id}/signing', { params: { path: { id: run } }, body: { decision, comment, ratifies } }));
 
 /** Checks what is shown, whatever the server says about it. */
@@ -32,7 +35,11 @@ export async function sign(run: Run, meant: Meant): Promise<Schemas['Envelope']>
   const order = await askOrder(run.id, meant);
   await checkOrder(order, run, meant);
   if (!order.rpId || order.credentials.length === 0) throw noKey();
-  const assertion = await assertPasskey({ challenge: order.challenge, rpId: order.rpId, allow: order.credentials.map(({ credentialId }) => credentialId) });
+  const assertion = await assertPasskey({
+    challenge: order.challenge,
+    rpId: order.rpId,
+    allow: order.credentials.map(({ credentialId }) => credentialId),
+  });
   const key = order.credentials.find(({ credentialId }) => credentialId === assertion.credentialId);
   if (key === undefined) throw noKey();
   return {
@@ -47,7 +54,12 @@ export async function decide(run: Run, meant: Meant, signed: boolean): Promise<R
   const signature = signed ? await sign(run, meant) : undefined;
   if (!signed) await checkRun(run);
   const { decision, comment } = meant;
-  return unwrap(client.POST('/api/v1/runs/{id}/approvals', { params: { path: { id: run.id } }, body: { digest: run.digest, decision, comment, ...(signature && { signature }) } }));
+  return unwrap(
+    client.POST('/api/v1/runs/{id}/approvals', {
+      params: { path: { id: run.id } },
+      body: { digest: run.digest, decision, comment, ...(signature && { signature }) },
+    }),
+  );
 }
 
 /** Approves after the fact a run that was started by break-glass. */

@@ -7,7 +7,16 @@ import fixture from './fixture.json';
 const shown = fixture as unknown as Shown;
 const nodes = fixture.nodes;
 const meant: Meant = { decision: 'approve', comment: 'fine', person: 'bob', ratifies: false };
-const said = { apiVersion: 'synod/v1', kind: 'Approval', run: shown.id, digest: shown.digest, decision: 'approve', person: 'bob', comment: 'fine', at: '2026-11-23T02:00:00Z' };
+const said = {
+  apiVersion: 'synod/v1',
+  kind: 'Approval',
+  run: shown.id,
+  digest: shown.digest,
+  decision: 'approve',
+  person: 'bob',
+  comment: 'fine',
+  at: '2026-11-23T02:00:00Z',
+};
 
 async function order(statement: object, payloadType = 'application/vnd.synod.approval+json') {
   const payload = bytesOf(canonical(statement));
@@ -16,7 +25,9 @@ async function order(statement: object, payloadType = 'application/vnd.synod.app
 
 describe('canonical JSON', () => {
   it('sorts members, leaves no space, and writes numbers as RFC 8785 does', () => {
-    expect(canonical({ b: [1, true, null], a: 'é"\n', '€': 1.5, '\u{1F600}': 1e21 })).toBe('{"a":"é\\"\\n","b":[1,true,null],"€":1.5,"😀":1e+21}');
+    expect(canonical({ b: [1, true, null], a: 'é"\n', '€': 1.5, '\u{1F600}': 1e21 })).toBe(
+      '{"a":"é\\"\\n","b":[1,true,null],"€":1.5,"😀":1e+21}',
+    );
   });
 
   it('yields the digest the server computed', async () => {
@@ -78,6 +89,8 @@ describe('what is to be signed', () => {
     const good = await order(said);
     await expect(checkOrder({ ...good, challenge: toBase64Url(new Uint8Array(32)) }, shown, meant)).rejects.toThrow(/challenge/);
     await expect(checkOrder(await order(said, 'text/plain'), shown, meant)).rejects.toThrow(/type/);
-    await expect(checkOrder({ ...good, payload: toBase64(bytesOf(JSON.stringify(said, null, 1))) }, shown, meant)).rejects.toThrow(/canonical/);
+    await expect(checkOrder({ ...good, payload: toBase64(bytesOf(JSON.stringify(said, null, 1))) }, shown, meant)).rejects.toThrow(
+      /canonical/,
+    );
   });
 });

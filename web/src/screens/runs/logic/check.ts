@@ -71,6 +71,8 @@ export async function checkOrder(order: Order, run: Shown, meant: Meant): Promis
     ...(run.manifest.breakGlass && !meant.ratifies ? { breakGlass: true } : {}),
     ...(meant.ratifies ? { ratifies: true } : {}),
   };
-  if (typeof at !== 'string' || canonical(said) !== canonical(expected)) throw stranger('a statement to sign that says something else than you mean');
-  if (toBase64Url(await sha256(pae(order.payloadType, payload))) !== order.challenge) throw stranger('a challenge that is not that of the statement');
+  if (typeof at !== 'string' || canonical(said) !== canonical(expected))
+    throw stranger('a statement to sign that says something else than you mean');
+  if (toBase64Url(await sha256(pae(order.payloadType, payload))) !== order.challenge)
+    throw stranger('a challenge that is not that of the statement');
 }

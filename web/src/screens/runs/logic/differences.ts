@@ -37,7 +37,10 @@ function walk(before: unknown, after: unknown, path: string, found: Difference[]
 const word = (value: unknown): string => (value === undefined || value === null ? NOTHING : shown(value));
 
 /** Which nodes only one of two runs has, by identity; names in order. */
-export function nodeDifferences(before: readonly { id: string; name: string }[], after: readonly { id: string; name: string }[]): { gone: string[]; added: string[] } {
+export function nodeDifferences(
+  before: readonly { id: string; name: string }[],
+  after: readonly { id: string; name: string }[],
+): { gone: string[]; added: string[] } {
   const without = (of: readonly { id: string; name: string }[], others: readonly { id: string }[]): string[] => {
     const known = new Set(others.map(({ id }) => id));
     return of.filter(({ id }) => !known.has(id)).map(({ name }) => name);
@@ -53,7 +56,16 @@ export function outcomeDifferences(
   const known = new Map(before.map((node) => [node.id, node]));
   return after.flatMap((node) => {
     const earlier = known.get(node.id);
-    if (earlier === undefined || ((earlier.phase ?? '') === (node.phase ?? '') && (earlier.exitCode ?? null) === (node.exitCode ?? null))) return [];
-    return [{ name: node.name, before: earlier.phase ?? 'waiting', after: node.phase ?? 'waiting', exitBefore: earlier.exitCode, exitAfter: node.exitCode }];
+    if (earlier === undefined || ((earlier.phase ?? '') === (node.phase ?? '') && (earlier.exitCode ?? null) === (node.exitCode ?? null)))
+      return [];
+    return [
+      {
+        name: node.name,
+        before: earlier.phase ?? 'waiting',
+        after: node.phase ?? 'waiting',
+        exitBefore: earlier.exitCode,
+        exitAfter: node.exitCode,
+      },
+    ];
   });
 }

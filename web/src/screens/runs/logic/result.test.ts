@@ -6,7 +6,17 @@ import { findResult, fromDer, type SignedResult } from './result';
 const TYPE = 'application/vnd.synod.result+json';
 const run = { id: 'r1', digest: 'sha256:aa' };
 const node = { id: 'n1', name: 'web-1' };
-const said = { apiVersion: 'synod/v1', kind: 'Result', run: 'r1', digest: 'sha256:aa', task: 1, node, phase: 'succeeded', exitCode: 0, finishedAt: '2026-11-23T00:00:00Z' };
+const said = {
+  apiVersion: 'synod/v1',
+  kind: 'Result',
+  run: 'r1',
+  digest: 'sha256:aa',
+  task: 1,
+  node,
+  phase: 'succeeded',
+  exitCode: 0,
+  finishedAt: '2026-11-23T00:00:00Z',
+};
 
 function signed(statement: object, curve: 'P-256' | 'Ed25519'): SignedResult {
   const payload = bytesOf(canonical(statement));
@@ -15,7 +25,10 @@ function signed(statement: object, curve: 'P-256' | 'Ed25519'): SignedResult {
   const text = pae(TYPE, payload);
   const sig = curve === 'P-256' ? createSign('sha256').update(text).sign(keys.privateKey) : signBytes(null, text, keys.privateKey);
   const keyid = `sha256:${createHash('sha256').update(spki).digest('hex')}`;
-  return { envelope: { payloadType: TYPE, payload: toBase64(payload), signatures: [{ keyid, sig: sig.toString('base64') }] }, spki: spki.toString('base64') };
+  return {
+    envelope: { payloadType: TYPE, payload: toBase64(payload), signatures: [{ keyid, sig: sig.toString('base64') }] },
+    spki: spki.toString('base64'),
+  };
 }
 
 describe('signed results', () => {

@@ -30,7 +30,12 @@ export interface Judged {
 const RESULT = 'application/vnd.synod.result+json';
 
 /** The result a node signed for one of a run's tasks, judged here; `undefined` when there is none. */
-export async function findResult(results: readonly SignedResult[], run: { id: string; digest: string }, task: number, node: { id: string }): Promise<Judged | undefined> {
+export async function findResult(
+  results: readonly SignedResult[],
+  run: { id: string; digest: string },
+  task: number,
+  node: { id: string },
+): Promise<Judged | undefined> {
   for (const result of results) {
     const payload = fromBase64(result.envelope.payload);
     const statement = JSON.parse(new TextDecoder().decode(payload)) as ResultStatement;
@@ -83,4 +88,3 @@ export function fromDer(der: Uint8Array): Bytes | undefined {
   }
   return at === der.length ? raw : undefined;
 }
-

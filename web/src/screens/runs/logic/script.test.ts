@@ -16,11 +16,21 @@ describe('scripts', () => {
     expect(shellQuote('a b')).toBe("'a b'");
     expect(shellQuote("it's")).toBe("'it'\\''s'");
     expect(shellQuote('')).toBe("''");
-    expect(filledIn('echo {{ inputs.a }} {{inputs["b"]}} {{ inputs.s }}', { a: '$(rm)', b: true }, ['s'])).toBe("echo '$(rm)' true ⟨secret s⟩");
+    expect(filledIn('echo {{ inputs.a }} {{inputs["b"]}} {{ inputs.s }}', { a: '$(rm)', b: true }, ['s'])).toBe(
+      "echo '$(rm)' true ⟨secret s⟩",
+    );
   });
 
   it('are left to the node where it decides', () => {
-    for (const source of ['{% if x %}a{% endif %}', '{{ facts.os }}', '{{ inputs.a | raw }}', '{{ inputs.missing }}', '{{ inputs.list }}', '{{ inputs.a', '{# #}']) {
+    for (const source of [
+      '{% if x %}a{% endif %}',
+      '{{ facts.os }}',
+      '{{ inputs.a | raw }}',
+      '{{ inputs.missing }}',
+      '{{ inputs.list }}',
+      '{{ inputs.a',
+      '{# #}',
+    ]) {
       expect(filledIn(source, { a: 'x', list: [1] }, [])).toBeUndefined();
     }
   });

@@ -24,7 +24,18 @@ export const OPEN_PHASES = 'pending,approved,running';
 export const ENDED_PHASES = 'succeeded,failed,cancelled,rejected,expired';
 
 /** The phases of a task, the one that asks for most attention first. */
-export const TASK_PHASES = ['failed', 'refused', 'lost', 'timed_out', 'started', 'assigned', 'waiting', 'succeeded', 'skipped', 'cancelled'] as const;
+export const TASK_PHASES = [
+  'failed',
+  'refused',
+  'lost',
+  'timed_out',
+  'started',
+  'assigned',
+  'waiting',
+  'succeeded',
+  'skipped',
+  'cancelled',
+] as const;
 export type TaskPhase = (typeof TASK_PHASES)[number];
 
 /** Where a run stands. */

@@ -18,17 +18,36 @@ describe('words', () => {
   });
 
   it('tell outcomes and expectations', () => {
-    const none = { waiting: 0, assigned: 0, started: 0, succeeded: 0, failed: 0, timedOut: 0, lost: 0, refused: 0, skipped: 0, cancelled: 0 };
+    const none = {
+      waiting: 0,
+      assigned: 0,
+      started: 0,
+      succeeded: 0,
+      failed: 0,
+      timedOut: 0,
+      lost: 0,
+      refused: 0,
+      skipped: 0,
+      cancelled: 0,
+    };
     expect(counts({ ...none, succeeded: 1200, timedOut: 1 })).toBe('1,200 succeeded, 1 timed out');
     expect(counts(none)).toBe('none yet');
     const expected = manifest.steps[0]?.expect;
-    expect(expected && expectation(expected, false)).toBe('exit code 0, standard error without “did not start”; otherwise it fails and the rollout stops');
+    expect(expected && expectation(expected, false)).toBe(
+      'exit code 0, standard error without “did not start”; otherwise it fails and the rollout stops',
+    );
   });
 });
 
 describe('differences', () => {
   it('leave out what differs in every run', () => {
-    const after = { ...manifest, run: 'r2', nonce: 'x', inputs: { ...manifest.inputs, service: 'worker' }, reason: 'why' } as unknown as Manifest;
+    const after = {
+      ...manifest,
+      run: 'r2',
+      nonce: 'x',
+      inputs: { ...manifest.inputs, service: 'worker' },
+      reason: 'why',
+    } as unknown as Manifest;
     expect(differences(manifest, after)).toEqual([
       { path: 'inputs.service', before: 'web', after: 'worker' },
       { path: 'reason', before: manifest.reason, after: 'why' },
@@ -40,13 +59,16 @@ describe('differences', () => {
     const [a, b, c] = ['a', 'b', 'c'].map((id) => ({ id, name: id, phase: 'succeeded', exitCode: 0 }));
     if (!a || !b || !c) throw new Error('three nodes');
     expect(nodeDifferences([a, b], [b, c])).toEqual({ gone: ['a'], added: ['c'] });
-    expect(outcomeDifferences([a, b], [a, { ...b, phase: 'failed', exitCode: 1 }, c])).toEqual([{ name: 'b', before: 'succeeded', after: 'failed', exitBefore: 0, exitAfter: 1 }]);
+    expect(outcomeDifferences([a, b], [a, { ...b, phase: 'failed', exitCode: 1 }, c])).toEqual([
+      { name: 'b', before: 'succeeded', after: 'failed', exitBefore: 0, exitAfter: 1 },
+    ]);
   });
 });
 
 describe('urgency', () => {
   const now = Date.parse('2026-11-23T10:00:00Z');
-  const run = (id: string, approveBy: string, more: Partial<RunSummary> = {}): RunSummary => ({ id, approveBy, createdAt: approveBy, ...more }) as RunSummary;
+  const run = (id: string, approveBy: string, more: Partial<RunSummary> = {}): RunSummary =>
+    ({ id, approveBy, createdAt: approveBy, ...more }) as RunSummary;
 
   it('puts break-glass and what nearly expires first', () => {
     const runs = [

@@ -23,7 +23,7 @@ export function strategy(strategy: Manifest['strategy']): string {
 /** Sizes of batches, equal ones taken together: `1, 3 × 5`. */
 export function batches(sizes: readonly number[]): string {
   const words: string[] = [];
-  for (let n = 0; n < sizes.length; ) {
+  for (let n = 0; n < sizes.length;) {
     let same = 1;
     while (sizes[n + same] === sizes[n]) same++;
     words.push(same > 1 ? `${same} × ${sizes[n]}` : String(sizes[n]));
@@ -45,7 +45,8 @@ export function expectation(expect: Schemas['Expect'], goesOn: boolean): string 
     if (check.matches) words.push(`${name} matching “${visibleLine(check.matches)}”`);
     if (check.notMatches) words.push(`${name} not matching “${visibleLine(check.notMatches)}”`);
   }
-  const otherwise = expect.onMismatch === 'warn' ? 'otherwise it warns' : goesOn ? 'otherwise it fails' : 'otherwise it fails and the rollout stops';
+  const otherwise =
+    expect.onMismatch === 'warn' ? 'otherwise it warns' : goesOn ? 'otherwise it fails' : 'otherwise it fails and the rollout stops';
   return `${words.join(', ')}; ${otherwise}`;
 }
 
@@ -64,7 +65,9 @@ const PHASES: [keyof TaskCounts, string][] = [
 
 /** Tasks by phase: those there are, as `phase` of a task, words and number. */
 export function tally(tasks: TaskCounts): { phase: string; label: string; n: number }[] {
-  return PHASES.map(([name, label]) => ({ phase: name === 'timedOut' ? 'timed_out' : name, label, n: tasks[name] })).filter(({ n }) => n > 0);
+  return PHASES.map(([name, label]) => ({ phase: name === 'timedOut' ? 'timed_out' : name, label, n: tasks[name] })).filter(
+    ({ n }) => n > 0,
+  );
 }
 
 /** Tasks by phase in words: `3 succeeded, 1 failed`. */

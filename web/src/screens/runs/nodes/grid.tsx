@@ -11,7 +11,17 @@ const CELL = 24;
 const EDGE = 10;
 
 /** Every node as a small cell, however many there are: only those in sight are drawn. Arrow keys move, Enter opens. */
-export function NodeGrid({ store, places, version, open }: { store: NodeStore; places: Uint32Array; version: number; open: (place: number) => void }) {
+export function NodeGrid({
+  store,
+  places,
+  version,
+  open,
+}: {
+  store: NodeStore;
+  places: Uint32Array;
+  version: number;
+  open: (place: number) => void;
+}) {
   const scroll = useRef<HTMLDivElement>(null);
   const { ref, width } = useElementSize<HTMLDivElement>();
   const merged = useMergedRef(scroll, ref);

@@ -19,7 +19,12 @@ export function NodeList({ store, places, open }: { store: NodeStore; places: Ui
           const exit = store.exitCode(place);
           return (
             <div key={row.key} role="listitem" aria-setsize={places.length} aria-posinset={row.index + 1}>
-              <button type="button" className={classes.item} style={{ transform: `translateY(${row.start}px)` }} onClick={() => open(place)}>
+              <button
+                type="button"
+                className={classes.item}
+                style={{ transform: `translateY(${row.start}px)` }}
+                onClick={() => open(place)}
+              >
                 <span className={classes.grow}>{store.name(place)}</span>
                 {exit !== undefined && exit !== 0 && (
                   <Text span size="xs" c="dimmed">

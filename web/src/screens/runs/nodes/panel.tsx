@@ -25,13 +25,26 @@ export function NodesPanel({ run, filters, setFilters }: { run: Run; filters: No
   return (
     <>
       <NodesView store={store} filters={filters} setFilters={setFilters} />
-      <TaskDrawer run={run} node={task === undefined ? undefined : store.node(task)} index={task} close={() => setFilters({ task: undefined })} />
+      <TaskDrawer
+        run={run}
+        node={task === undefined ? undefined : store.node(task)}
+        index={task}
+        close={() => setFilters({ task: undefined })}
+      />
     </>
   );
 }
 
 /** What is in a store of nodes, filtered. */
-export function NodesView({ store, filters, setFilters }: { store: NodeStore; filters: NodeFilters; setFilters: (filters: NodeFilters) => void }) {
+export function NodesView({
+  store,
+  filters,
+  setFilters,
+}: {
+  store: NodeStore;
+  filters: NodeFilters;
+  setFilters: (filters: NodeFilters) => void;
+}) {
   const version = useSyncExternalStore(store.subscribe, store.snapshot);
   const wanted = useMemo(() => (filters.tasks ?? '').split(',').filter((phase) => phase !== ''), [filters.tasks]);
   const find = filters.find ?? '';
@@ -42,10 +55,22 @@ export function NodesView({ store, filters, setFilters }: { store: NodeStore; fi
   return (
     <Stack gap="sm">
       <Group gap="xs" justify="space-between" align="flex-end">
-        <Chip.Group multiple value={wanted} onChange={(phases) => setFilters({ tasks: phases.length === 0 ? undefined : phases.join(',') })}>
+        <Chip.Group
+          multiple
+          value={wanted}
+          onChange={(phases) => setFilters({ tasks: phases.length === 0 ? undefined : phases.join(',') })}
+        >
           <Group gap={6} role="group" aria-label="Only nodes in these phases">
             {TASK_PHASES.filter((phase) => counts.has(phase) || wanted.includes(phase)).map((phase) => (
-              <Chip key={phase} value={phase} size="sm" radius="sm" color={LOOK[phase]?.color ?? 'gray'} variant="outline" styles={{ label: { minHeight: 36, color: 'var(--mantine-color-text)' } }}>
+              <Chip
+                key={phase}
+                value={phase}
+                size="sm"
+                radius="sm"
+                color={LOOK[phase]?.color ?? 'gray'}
+                variant="outline"
+                styles={{ label: { minHeight: 36, color: 'var(--mantine-color-text)' } }}
+              >
                 {LOOK[phase]?.label ?? phase} {(counts.get(phase) ?? 0).toLocaleString('en')}
               </Chip>
             ))}

@@ -31,7 +31,12 @@ describe('ten thousand nodes', () => {
     expect(draw).toHaveBeenCalledTimes(1);
     vi.advanceTimersByTime(1000);
     expect(draw).toHaveBeenCalledTimes(2);
-    expect(store.counts()).toEqual(new Map([['failed', 100], ['succeeded', 9900]]));
+    expect(store.counts()).toEqual(
+      new Map([
+        ['failed', 100],
+        ['succeeded', 9900],
+      ]),
+    );
     expect([store.phase(100), store.exitCode(100), store.exitCode(101)]).toEqual(['failed', 1, 0]);
   });
 
@@ -56,7 +61,11 @@ describe('ten thousand nodes', () => {
 describe('events', () => {
   it('tell where a task stands', () => {
     expect(taskChange({ type: 'synod.task.started', subject: 'task/r1.7', data: {} }, 'r1')).toEqual({ index: 7, phase: 'started' });
-    expect(taskChange({ type: 'synod.task.ended', subject: 'task/r1.7', data: { phase: 'timed_out', exitCode: null } }, 'r1')).toEqual({ index: 7, phase: 'timed_out', exitCode: null });
+    expect(taskChange({ type: 'synod.task.ended', subject: 'task/r1.7', data: { phase: 'timed_out', exitCode: null } }, 'r1')).toEqual({
+      index: 7,
+      phase: 'timed_out',
+      exitCode: null,
+    });
     expect(taskChange({ type: 'synod.task.refused', subject: 'task/r1.0', data: {} }, 'r1')).toEqual({ index: 0, phase: 'refused' });
     expect(taskChange({ type: 'synod.task.started', subject: 'task/r10.7', data: {} }, 'r1')).toBeUndefined();
     expect(taskChange({ type: 'synod.task.late_result', subject: 'task/r1.7', data: { phase: 'failed' } }, 'r1')).toBeUndefined();

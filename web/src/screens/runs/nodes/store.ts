@@ -52,7 +52,9 @@ export class NodeStore {
       const known = before?.[n] ?? WAITING;
       return progress(known) > progress(now) ? known : now;
     });
-    this.exits = new Map(nodes.flatMap((node, n) => (node.exitCode === undefined || node.exitCode === null ? [] : [[n, node.exitCode] as const])));
+    this.exits = new Map(
+      nodes.flatMap((node, n) => (node.exitCode === undefined || node.exitCode === null ? [] : [[n, node.exitCode] as const])),
+    );
     this.changed(true);
   }
 
@@ -111,7 +113,10 @@ export class NodeStore {
 }
 
 /** What an event says about a task of this run: its place, its phase, its exit code. */
-export function taskChange(event: { type: string; subject: string; data: unknown }, run: string): { index: number; phase: string; exitCode?: number | null } | undefined {
+export function taskChange(
+  event: { type: string; subject: string; data: unknown },
+  run: string,
+): { index: number; phase: string; exitCode?: number | null } | undefined {
   const prefix = `task/${run}.`;
   if (!event.subject.startsWith(prefix)) return undefined;
   const index = Number(event.subject.slice(prefix.length));

@@ -16,10 +16,29 @@ import type { Run, RunNode } from '../logic/types';
 import { count } from '../logic/words';
 
 /** One node's part of a run: how it went, step by step. */
-export function TaskDrawer({ run, node, index, close }: { run: Run; node: RunNode | undefined; index: number | undefined; close: () => void }) {
+export function TaskDrawer({
+  run,
+  node,
+  index,
+  close,
+}: {
+  run: Run;
+  node: RunNode | undefined;
+  index: number | undefined;
+  close: () => void;
+}) {
   return (
-    <Drawer opened={node !== undefined} onClose={close} title={node?.name ?? ''} position="right" size="lg" closeButtonProps={{ 'aria-label': 'Close', size: 36 }}>
-      {node !== undefined && index !== undefined && (run.startedAt ? <TaskDetail run={run} node={node} index={index} /> : <NotBegun node={node} />)}
+    <Drawer
+      opened={node !== undefined}
+      onClose={close}
+      title={node?.name ?? ''}
+      position="right"
+      size="lg"
+      closeButtonProps={{ 'aria-label': 'Close', size: 36 }}
+    >
+      {node !== undefined &&
+        index !== undefined &&
+        (run.startedAt ? <TaskDetail run={run} node={node} index={index} /> : <NotBegun node={node} />)}
     </Drawer>
   );
 }
@@ -64,7 +83,12 @@ function TaskDetail({ run, node, index }: { run: Run; node: RunNode; index: numb
         )}
       </Facts>
       {(task.warnings ?? []).length > 0 && (
-        <Alert color="orange" title="Warnings" p="xs" styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}>
+        <Alert
+          color="orange"
+          title="Warnings"
+          p="xs"
+          styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}
+        >
           <List size="sm">
             {(task.warnings ?? []).map((warning) => (
               <List.Item key={warning}>{visibleLine(warning)}</List.Item>
@@ -110,7 +134,11 @@ function StepTable({ steps }: { steps: Schemas['StepOutcome'][] }) {
               )}
             </Table.Td>
             <Table.Td>
-              {step.skipped ? 'skipped' : step.exitCode === undefined || step.exitCode === null ? 'ended by a signal' : `exit code ${step.exitCode}`}
+              {step.skipped
+                ? 'skipped'
+                : step.exitCode === undefined || step.exitCode === null
+                  ? 'ended by a signal'
+                  : `exit code ${step.exitCode}`}
               {(step.mismatches ?? []).map((mismatch) => (
                 <Text key={mismatch} size="xs" c="var(--mantine-color-error)">
                   {visibleLine(mismatch)}
@@ -154,7 +182,11 @@ function Signed({ run, node, index }: { run: Run; node: RunNode; index: number }
       {data && (
         <>
           <Group gap={8} wrap="nowrap">
-            {data.verifies ? <IconShieldCheck size={20} style={{ flexShrink: 0 }} color="var(--mantine-color-teal-6)" aria-hidden /> : <IconShieldX size={20} style={{ flexShrink: 0 }} color="var(--mantine-color-error)" aria-hidden />}
+            {data.verifies ? (
+              <IconShieldCheck size={20} style={{ flexShrink: 0 }} color="var(--mantine-color-teal-6)" aria-hidden />
+            ) : (
+              <IconShieldX size={20} style={{ flexShrink: 0 }} color="var(--mantine-color-error)" aria-hidden />
+            )}
             <Text size="sm">
               {data.verifies === true
                 ? 'Checked by your browser: the signature is by the key below, over what is shown.'

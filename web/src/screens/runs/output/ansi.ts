@@ -9,7 +9,17 @@ export interface Piece {
 }
 
 /** The properties a terminal's colours may set; nothing else is taken over. */
-const STYLES = ['color', 'backgroundColor', 'fontWeight', 'fontStyle', 'opacity', 'textDecoration', 'textDecorationLine', 'textDecorationStyle', 'textDecorationColor'] as const;
+const STYLES = [
+  'color',
+  'backgroundColor',
+  'fontWeight',
+  'fontStyle',
+  'opacity',
+  'textDecoration',
+  'textDecorationLine',
+  'textDecorationStyle',
+  'textDecorationColor',
+] as const;
 const fancy = new FancyAnsi();
 
 const ENTITIES: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'" };
@@ -43,7 +53,10 @@ function declared(text: string): Piece['style'] {
   const style: Partial<Record<(typeof STYLES)[number], string>> = {};
   for (const declaration of text.split(';')) {
     const at = declaration.indexOf(':');
-    const name = declaration.slice(0, at).trim().replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const name = declaration
+      .slice(0, at)
+      .trim()
+      .replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
     const known = STYLES.find((one) => one === name);
     const value = declaration.slice(at + 1).trim();
     if (known !== undefined && !/url\(/i.test(value)) style[known] = value;

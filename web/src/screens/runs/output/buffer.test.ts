@@ -12,7 +12,8 @@ const chunk = (segments: Partial<Segment>[], node = 'web-1'): Schemas['OutputChu
   chunk: ids,
   segments: segments.map((one) => ({ step: 0, stream: 'stdout', at: '2026-11-23T00:00:00Z', ...one }) as Segment),
 });
-const lines = (buffer: OutputBuffer) => Array.from({ length: buffer.length }, (_, n) => `${buffer.at(n)?.node} ${buffer.at(n)?.stream}: ${plain(buffer.at(n)?.text ?? '')}`);
+const lines = (buffer: OutputBuffer) =>
+  Array.from({ length: buffer.length }, (_, n) => `${buffer.at(n)?.node} ${buffer.at(n)?.stream}: ${plain(buffer.at(n)?.text ?? '')}`);
 
 describe('output', () => {
   it('joins what came in pieces, by node and stream', () => {
@@ -20,13 +21,25 @@ describe('output', () => {
     buffer.add(chunk([{ text: 'one\ntw' }, { stream: 'stderr', text: 'bad\n' }]));
     buffer.add(chunk([{ text: 'other\n' }], 'web-2'));
     buffer.add(chunk([{ text: 'o\n\nlast' }]));
-    expect(lines(buffer)).toEqual(['web-1 stdout: one', 'web-1 stdout: two', 'web-1 stderr: bad', 'web-2 stdout: other', 'web-1 stdout: ', 'web-1 stdout: last']);
+    expect(lines(buffer)).toEqual([
+      'web-1 stdout: one',
+      'web-1 stdout: two',
+      'web-1 stderr: bad',
+      'web-2 stdout: other',
+      'web-1 stdout: ',
+      'web-1 stdout: last',
+    ]);
   });
 
   it('tells what was dropped and what is no text', () => {
     const buffer = new OutputBuffer(100);
     buffer.add(chunk([{ text: 'a' }, { droppedBytes: 1500, text: 'b\n' }, { base64: 'AAEC' }]));
-    expect(lines(buffer)).toEqual(['web-1 stdout: a', 'web-1 note: 1,500 bytes were dropped here', 'web-1 stdout: b', 'web-1 note: 3 bytes that are no text']);
+    expect(lines(buffer)).toEqual([
+      'web-1 stdout: a',
+      'web-1 note: 1,500 bytes were dropped here',
+      'web-1 stdout: b',
+      'web-1 note: 3 bytes that are no text',
+    ]);
     expect(buffer.dropped).toBe(1500);
   });
 

@@ -53,7 +53,12 @@ export class OutputBuffer {
       }
       if (segment.base64) {
         this.unfinished.delete(key);
-        this.push({ ...about, stream: 'note', text: `${bytesIn(segment.base64).toLocaleString('en')} bytes that are no text`, colours: '' });
+        this.push({
+          ...about,
+          stream: 'note',
+          text: `${bytesIn(segment.base64).toLocaleString('en')} bytes that are no text`,
+          colours: '',
+        });
       }
       if (segment.text) this.text(segment.text, key, { ...about, stream: segment.stream });
     }

@@ -67,32 +67,53 @@ export function OutputPane({ run, node, setNode }: { run: Run; node: string | un
         <Group gap="sm">
           {(nodes?.length ?? 0) > 1 && <NodePicker names={(nodes ?? []).map(({ name }) => name)} node={node} setNode={setNode} />}
           {!hasEnded(run) && <Switch label="Follow" checked={follow} onChange={(event) => setFollow(event.currentTarget.checked)} />}
-          <ActionIcon size={36} variant="default" disabled={empty} aria-label="Save as text" title="Save as text" onClick={() => save(`${run.id}${node === undefined ? '' : `-${node}`}.txt`, buffer.asText())}>
+          <ActionIcon
+            size={36}
+            variant="default"
+            disabled={empty}
+            aria-label="Save as text"
+            title="Save as text"
+            onClick={() => save(`${run.id}${node === undefined ? '' : `-${node}`}.txt`, buffer.asText())}
+          >
             <IconDownload size={18} aria-hidden />
           </ActionIcon>
         </Group>
       </Group>
       <Text size="xs" c="dimmed" role="status">
         {words(state, buffer.length, buffer.gone, buffer.dropped)}
-        {text !== '' && ` · ${found.length === 0 ? 'nothing found' : `${Math.min(current, found.length - 1) + 1} of ${count(found.length, 'match').replace('matchs', 'matches')}`}`}
+        {text !== '' &&
+          ` · ${found.length === 0 ? 'nothing found' : `${Math.min(current, found.length - 1) + 1} of ${count(found.length, 'match').replace('matchs', 'matches')}`}`}
       </Text>
       {empty ? (
         <Empty icon={IconTerminal2} title={state === 'ended' ? 'It wrote nothing' : 'No output yet'}>
-          {run.startedAt ? 'What the steps write shows here as it comes.' : 'The run has not started; what its steps write will show here as it comes.'}
+          {run.startedAt
+            ? 'What the steps write shows here as it comes.'
+            : 'The run has not started; what its steps write will show here as it comes.'}
         </Empty>
       ) : (
-        <Lines buffer={buffer} version={version} follow={follow && !hasEnded(run)} unfollow={() => setFollow(false)} found={found} current={at} oneNode={node !== undefined} />
+        <Lines
+          buffer={buffer}
+          version={version}
+          follow={follow && !hasEnded(run)}
+          unfollow={() => setFollow(false)}
+          found={found}
+          current={at}
+          oneNode={node !== undefined}
+        />
       )}
     </Stack>
   );
 }
 
 function words(state: string, lines: number, gone: number, dropped: number): string {
-  const now = { connecting: 'connecting …', live: 'live', lost: 'the connection is lost; it goes on by itself', ended: 'complete' }[state] ?? state;
+  const now =
+    { connecting: 'connecting …', live: 'live', lost: 'the connection is lost; it goes on by itself', ended: 'complete' }[state] ?? state;
   return [
     now,
     count(lines, 'line'),
-    ...(gone > 0 ? [`${count(gone, 'earlier line')} let go (the last ${KEPT.toLocaleString('en')} are kept; choose a node to see all of its own)`] : []),
+    ...(gone > 0
+      ? [`${count(gone, 'earlier line')} let go (the last ${KEPT.toLocaleString('en')} are kept; choose a node to see all of its own)`]
+      : []),
     ...(dropped > 0 ? [`${count(dropped, 'byte')} dropped by the nodes, beyond the bound`] : []),
   ].join(' · ');
 }

@@ -5,9 +5,29 @@ import { useState } from 'react';
 const LISTED = 200;
 
 /** Chooses one node of a run, or all of them. */
-export function NodePicker({ names, node, setNode }: { names: string[]; node: string | undefined; setNode: (node: string | undefined) => void }) {
+export function NodePicker({
+  names,
+  node,
+  setNode,
+}: {
+  names: string[];
+  node: string | undefined;
+  setNode: (node: string | undefined) => void;
+}) {
   if (names.length <= LISTED) {
-    return <Select aria-label="Output of which node" placeholder="All nodes" data={names} value={node ?? null} onChange={(name) => setNode(name ?? undefined)} clearable searchable w={170} clearButtonProps={{ 'aria-label': 'All nodes' }} />;
+    return (
+      <Select
+        aria-label="Output of which node"
+        placeholder="All nodes"
+        data={names}
+        value={node ?? null}
+        onChange={(name) => setNode(name ?? undefined)}
+        clearable
+        searchable
+        w={170}
+        clearButtonProps={{ 'aria-label': 'All nodes' }}
+      />
+    );
   }
   return <Typed key={node ?? ''} names={names} node={node} setNode={setNode} />;
 }
@@ -19,5 +39,17 @@ function Typed({ names, node, setNode }: { names: string[]; node: string | undef
     if (name === '') setNode(undefined);
     else if (names.includes(name)) setNode(name);
   };
-  return <Autocomplete aria-label="Output of which node" placeholder="All nodes" data={names} limit={50} value={text} onChange={chosen} clearable clearButtonProps={{ 'aria-label': 'All nodes' }} w={170} />;
+  return (
+    <Autocomplete
+      aria-label="Output of which node"
+      placeholder="All nodes"
+      data={names}
+      limit={50}
+      value={text}
+      onChange={chosen}
+      clearable
+      clearButtonProps={{ 'aria-label': 'All nodes' }}
+      w={170}
+    />
+  );
 }
