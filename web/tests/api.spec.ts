@@ -11,7 +11,7 @@ test('operations are found, read, and their schemas opened', async ({ page, demo
   await expect(page).toHaveURL(/q=join-tokens/);
   await list.getByRole('link').click();
   await expect(page.getByRole('heading', { name: /Makes a join token/ })).toBeVisible();
-  await page.getByLabel('Search').fill('no such thing');
+  await page.getByLabel('Search', { exact: true }).fill('no such thing');
   await expect(page.getByText('No operation contains “no such thing”.')).toBeVisible();
   await page.goto('/api?operation=run_get');
   const answers = page.getByRole('region', { name: 'Answers' });
@@ -24,8 +24,8 @@ test('a read is sent as the one who is signed in, and shows status, headers and 
   await signIn(page, demo, 'alice', '/api?operation=node_get');
   const place = page.getByRole('region', { name: 'Try it' });
   await place.getByRole('button', { name: 'Send' }).click();
-  await expect(place.getByLabel('name')).toHaveAccessibleDescription(/It is required/);
-  await place.getByLabel('name').fill('web-1');
+  await expect(place.getByLabel('name', { exact: true })).toHaveAccessibleDescription(/It is required/);
+  await place.getByLabel('name', { exact: true }).fill('web-1');
   await expect(place).toContainText("/api/v1/nodes/web-1'");
   await place.getByRole('button', { name: 'Send' }).click();
   const answer = page.getByRole('region', { name: 'Answer', exact: true });
@@ -35,7 +35,7 @@ test('a read is sent as the one who is signed in, and shows status, headers and 
   await expect(answer).toContainText('content-type: application/json');
   await noSerious(page);
   // What refuses is shown as it came, too.
-  await place.getByLabel('name').fill('nobody');
+  await place.getByLabel('name', { exact: true }).fill('nobody');
   await place.getByRole('button', { name: 'Send' }).click();
   await expect(answer).toContainText('404');
   await expect(answer).toContainText('"code": "SYN-3000"');
@@ -44,12 +44,12 @@ test('a read is sent as the one who is signed in, and shows status, headers and 
 test('what changes something asks before, and is checked before that', async ({ page, demo }) => {
   await signIn(page, demo, 'alice', '/api?operation=node_update');
   const place = page.getByRole('region', { name: 'Try it' });
-  await place.getByLabel('name').fill('web-2');
-  await place.getByLabel('Body').fill('{"labels": {"tried": "yes"');
+  await place.getByLabel('name', { exact: true }).fill('web-2');
+  await place.getByLabel('Body', { exact: true }).fill('{"labels": {"tried": "yes"');
   await place.getByRole('button', { name: 'Send…' }).click();
-  await expect(place.getByLabel('Body')).toHaveAccessibleDescription(/This is not JSON/);
+  await expect(place.getByLabel('Body', { exact: true })).toHaveAccessibleDescription(/This is not JSON/);
   await expect(page.getByRole('dialog')).toHaveCount(0);
-  await place.getByLabel('Body').fill('{"labels": {"tried": "yes"}}');
+  await place.getByLabel('Body', { exact: true }).fill('{"labels": {"tried": "yes"}}');
   await place.getByRole('button', { name: 'Send…' }).click();
   await expect(page.getByRole('dialog')).toContainText('PATCH /api/v1/nodes/web-2');
   await noSerious(page);

@@ -19,8 +19,8 @@ export default function Api() {
   const document = useQuery(documentOptions);
   const about = (
     <>
-      Everything the console does goes through this API. Scripts use it with an API key from <AnchorLink to="/me" size="sm">Me</AnchorLink>. The whole description:{' '}
-      <Anchor href={href('openapi.json')} size="sm">
+      Everything the console does goes through this API. Scripts use it with an API key from <AnchorLink to="/me" size="sm" underline="always">Me</AnchorLink>. The whole description:{' '}
+      <Anchor href={href('openapi.json')} size="sm" underline="always">
         openapi.json
       </Anchor>.
     </>

@@ -74,7 +74,7 @@ function Pick({ position }: { position: string }) {
           </Button>
         </Group>
         <Text size="sm" c="dimmed" id="where-from">
-          Every event has one: open it on the <AnchorLink to="/events" size="sm">events</AnchorLink> screen and choose “Prove it”.
+          Every event has one: open it on the <AnchorLink to="/events" size="sm" underline="always">events</AnchorLink> screen and choose “Prove it”.
         </Text>
       </Stack>
     </form>

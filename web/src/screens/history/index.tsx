@@ -72,7 +72,7 @@ function None({ filtered }: { filtered: boolean }) {
     </Empty>
   ) : (
     <Empty icon={IconHistory} title="Nothing has run yet">
-      Once a run is approved, each node's part of it is kept here. Request one in the <AnchorLink to="/catalogue">catalogue</AnchorLink>.
+      Once a run is approved, each node's part of it is kept here. Request one in the <AnchorLink to="/catalogue" underline="always">catalogue</AnchorLink>.
     </Empty>
   );
 }

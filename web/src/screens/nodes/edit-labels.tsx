@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Code, Group, Input, Stack, Text, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Code, Group, Input, Stack, Text } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { client, unwrap } from '~/api/client';
@@ -65,7 +65,7 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
         {rows.map((row, n) => (
           <div key={row.id}>
             <Group gap="xs" wrap="nowrap">
-              <TextInput
+              <Input
                 flex={1}
                 aria-label={`Name of label ${n + 1}`}
                 placeholder="role"
@@ -76,7 +76,7 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
                 spellCheck={false}
                 autoCapitalize="none"
               />
-              <TextInput
+              <Input
                 flex={1}
                 aria-label={`Value of label ${n + 1}`}
                 placeholder="web"

@@ -189,7 +189,7 @@ function LastRuns({ node }: { node: Node }) {
       {found.isPending && <Loading />}
       {found.isSuccess && tasks.length === 0 && (
         <Text size="sm" c="dimmed">
-          Nothing that you may see ran on it yet. Request something in the <AnchorLink to="/catalogue">catalogue</AnchorLink>.
+          Nothing that you may see ran on it yet. Request something in the <AnchorLink to="/catalogue" underline="always">catalogue</AnchorLink>.
         </Text>
       )}
       {tasks.map((task) => (

@@ -48,7 +48,7 @@ export default function Overview() {
 function None({ days }: { days: string }) {
   return (
     <Empty icon={IconChartBar} title={`No runs in ${days} days`}>
-      Once runs are requested, this shows how many there were, how they went and how long approval took. Request one in the <AnchorLink to="/catalogue">catalogue</AnchorLink>
+      Once runs are requested, this shows how many there were, how they went and how long approval took. Request one in the <AnchorLink to="/catalogue" underline="always">catalogue</AnchorLink>
       {days === '90' ? '.' : ', or look at a longer period.'}
     </Empty>
   );
