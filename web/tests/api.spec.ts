@@ -24,8 +24,8 @@ test('a read is sent as the one who is signed in, and shows status, headers and 
   await signIn(page, demo, 'alice', '/api?operation=node_get');
   const place = page.getByRole('region', { name: 'Try it' });
   await place.getByRole('button', { name: 'Send' }).click();
-  await expect(place.getByLabel('name', { exact: true })).toHaveAccessibleDescription(/It is required/);
-  await place.getByLabel('name', { exact: true }).fill('web-1');
+  await expect(place.getByRole('textbox', { name: /^name/ })).toHaveAccessibleDescription(/It is required/);
+  await place.getByRole('textbox', { name: /^name/ }).fill('web-1');
   await expect(place).toContainText("/api/v1/nodes/web-1'");
   await place.getByRole('button', { name: 'Send' }).click();
   const answer = page.getByRole('region', { name: 'Answer', exact: true });
@@ -35,7 +35,7 @@ test('a read is sent as the one who is signed in, and shows status, headers and 
   await expect(answer).toContainText('content-type: application/json');
   await noSerious(page);
   // What refuses is shown as it came, too.
-  await place.getByLabel('name', { exact: true }).fill('nobody');
+  await place.getByRole('textbox', { name: /^name/ }).fill('nobody');
   await place.getByRole('button', { name: 'Send' }).click();
   await expect(answer).toContainText('404');
   await expect(answer).toContainText('"code": "SYN-3000"');
@@ -44,7 +44,7 @@ test('a read is sent as the one who is signed in, and shows status, headers and 
 test('what changes something asks before, and is checked before that', async ({ page, demo }) => {
   await signIn(page, demo, 'alice', '/api?operation=node_update');
   const place = page.getByRole('region', { name: 'Try it' });
-  await place.getByLabel('name', { exact: true }).fill('web-2');
+  await place.getByRole('textbox', { name: /^name/ }).fill('web-2');
   await place.getByLabel('Body', { exact: true }).fill('{"labels": {"tried": "yes"');
   await place.getByRole('button', { name: 'Send…' }).click();
   await expect(place.getByLabel('Body', { exact: true })).toHaveAccessibleDescription(/This is not JSON/);

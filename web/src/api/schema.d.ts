@@ -1329,6 +1329,8 @@ export interface components {
             manifest: string;
             /** @description Their digest. */
             digest: string;
+            /** @description Where the run stands, by the word of whoever made the bundle; its events must tell the same. */
+            phase: components["schemas"]["RunPhase"];
             /** @description Signed decisions. */
             approvals: components["schemas"]["Envelope"][];
             /** @description Signed approvals after the fact, of a run that was started by break-glass. */
@@ -1339,7 +1341,7 @@ export interface components {
             nodes: components["schemas"]["BundledNode"][];
             /** @description What the nodes signed. */
             results: components["schemas"]["NodeResult"][];
-            /** @description Events about the run and its nodes, each with its path to the checkpoint's root. */
+            /** @description Events about the run, about the keys of its nodes and about trust roots, each with its path to the checkpoint's root. */
             events: components["schemas"]["LoggedEvent"][];
             /** @description The log's signed head. */
             checkpoint: string;
@@ -1399,7 +1401,7 @@ export interface components {
             /** @description Whether this run is a replay of it. */
             replay: boolean;
             /** @description How it ended. */
-            phase: components["schemas"]["Phase"];
+            phase: components["schemas"]["RunPhase"];
             /** @description Its tasks. */
             tasks: components["schemas"]["TaskCounts"];
             finishedAt?: components["schemas"]["Timestamp"] | null;
@@ -2089,7 +2091,7 @@ export interface components {
                 /** @description Why. */
                 reason: string;
                 /** @description Where it stands. */
-                phase: components["schemas"]["Phase"];
+                phase: components["schemas"]["RunPhase"];
                 /**
                  * Format: int32
                  * @description How many nodes.
@@ -2169,7 +2171,7 @@ export interface components {
                 /** @description The node's identity. */
                 nodeId: string;
                 /** @description Where it stands. */
-                phase: components["schemas"]["Phase"];
+                phase: components["schemas"]["TaskPhase"];
                 /**
                  * Format: int32
                  * @description The batch it went out with, from 0.
@@ -2309,11 +2311,6 @@ export interface components {
             /** @description What would be wrong without them that is not wrong now. */
             ifGone: components["schemas"]["RootFinding"][];
         };
-        /**
-         * @description Where a task stands.
-         * @enum {string}
-         */
-        Phase: "waiting" | "assigned" | "started" | "succeeded" | "failed" | "timed_out" | "lost" | "refused" | "skipped" | "cancelled";
         /** @description Extra Cedar policies; they add to the shipped ones, and `forbid` wins over every `permit`. */
         PolicySpec: {
             /** @description Why it is there. */
@@ -2536,7 +2533,7 @@ export interface components {
             name: string;
             /** @description Its task: `RUN.INDEX`. */
             task?: string;
-            phase?: components["schemas"]["Phase"] | null;
+            phase?: components["schemas"]["TaskPhase"] | null;
             /**
              * Format: int32
              * @description The exit code of the deciding step.
@@ -2548,6 +2545,11 @@ export interface components {
             /** @description The nodes. */
             nodes: components["schemas"]["RunNode"][];
         };
+        /**
+         * @description Where a run stands.
+         * @enum {string}
+         */
+        RunPhase: "pending" | "approved" | "running" | "succeeded" | "failed" | "cancelled" | "rejected" | "expired";
         /** @description What a request would do: the answer to a dry run. */
         RunPlan: {
             /** @description The manifest; run id and nonce are placeholders. */
@@ -2609,7 +2611,7 @@ export interface components {
             /** @description Why. */
             reason: string;
             /** @description Where it stands. */
-            phase: components["schemas"]["Phase"];
+            phase: components["schemas"]["RunPhase"];
             /**
              * Format: int32
              * @description How many nodes.
@@ -2919,7 +2921,7 @@ export interface components {
             /** @description The node's identity. */
             nodeId: string;
             /** @description Where it stands. */
-            phase: components["schemas"]["Phase"];
+            phase: components["schemas"]["TaskPhase"];
             /**
              * Format: int32
              * @description The batch it went out with, from 0.
@@ -2965,6 +2967,11 @@ export interface components {
             /** Format: int32 */
             cancelled: number;
         };
+        /**
+         * @description Where a task stands.
+         * @enum {string}
+         */
+        TaskPhase: "waiting" | "assigned" | "started" | "succeeded" | "failed" | "timed_out" | "lost" | "refused" | "skipped" | "cancelled";
         /** @description The template revision a run was made from. */
         TemplateRef: {
             /** @description Its name. */
@@ -3377,7 +3384,10 @@ export interface operations {
     api_key_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description By which the same request, sent again within a day, yields the same answer; 8 to 128 characters */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4291,7 +4301,10 @@ export interface operations {
     join_token_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description By which the same request, sent again within a day, yields the same answer; 8 to 128 characters */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5487,7 +5500,10 @@ export interface operations {
     user_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description By which the same request, sent again within a day, yields the same answer; 8 to 128 characters */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };

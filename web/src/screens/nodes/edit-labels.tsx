@@ -71,6 +71,8 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
                 placeholder="role"
                 value={row.key}
                 error={wrong(row) !== undefined}
+                withAria={false}
+                aria-invalid={wrong(row) !== undefined}
                 aria-describedby={wrong(row) === undefined ? undefined : `label-${row.id}-wrong`}
                 onChange={(event) => set(row.id, { key: event.currentTarget.value })}
                 spellCheck={false}
