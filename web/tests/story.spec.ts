@@ -88,13 +88,13 @@ test('one asks, two agree on their phones, the machines check it and run it', as
   await approveByThumb(carol.page, 'memory grows');
 
   // Whoever asked sees it happen without doing anything.
-  await expect(page.getByText('succeeded').first()).toBeVisible({ timeout: 60_000 });
   const id = new URL(page.url()).pathname.split('/').pop() ?? '';
-  const run = await demo.must<{
-    phase: string;
-    tasks: { succeeded: number };
-    approvals: { person: string; key?: string; counts: boolean }[];
-  }>('dave', 'GET', `/api/v1/runs/${id}`);
+  type Outcome = { phase: string; tasks: { succeeded: number }; approvals: { person: string; key?: string; counts: boolean }[] };
+  const outcome = () => demo.must<Outcome>('dave', 'GET', `/api/v1/runs/${id}`);
+  await expect.poll(async () => (await outcome()).phase, { timeout: 60_000 }).toBe('succeeded');
+  await expect(page.getByRole('button', { name: 'Cancel', exact: true })).toHaveCount(0);
+  await expect(page.getByText('succeeded').first()).toBeVisible();
+  const run = await outcome();
   expect(run).toMatchObject({ phase: 'succeeded', tasks: { succeeded: demo.nodes.length } });
   expect(run.approvals.map(({ person, counts }) => [person, counts])).toEqual([
     ['bob', true],

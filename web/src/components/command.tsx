@@ -21,7 +21,10 @@ export function Copy({ text, label = 'Copy' }: { text: string; label?: string })
 export function Command({ text, label = 'Copy the command' }: { text: string; label?: string }) {
   return (
     <Box className={classes.frame}>
-      <pre className={classes.text}>{text}</pre>
+      {/* It scrolls when it is long: the keyboard has to reach it. */}
+      <pre className={classes.text} tabIndex={0}>
+        {text}
+      </pre>
       <Copy text={text} label={label} />
     </Box>
   );

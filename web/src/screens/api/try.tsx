@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Group, JsonInput, SimpleGrid, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Badge, Button, Card, Group, SimpleGrid, Stack, Text, Textarea, TextInput, Title } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconPlayerStop, IconSend } from '@tabler/icons-react';
 import { useEffect, useRef, useState } from 'react';
@@ -69,10 +69,10 @@ export function Try({ listed, document }: { listed: Listed; document: ApiDocumen
             })}
           </SimpleGrid>
           {schema && (
-            <JsonInput
+            <Textarea
               label="Body"
               value={body}
-              onChange={setBody}
+              onChange={(event) => setBody(event.currentTarget.value)}
               autosize
               minRows={3}
               maxRows={16}
