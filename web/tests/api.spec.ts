@@ -54,7 +54,9 @@ test('what changes something asks before, and is checked before that', async ({ 
   await expect(page.getByRole('dialog')).toContainText('PATCH /api/v1/nodes/web-2');
   await noSerious(page);
   await page.getByRole('button', { name: 'Back' }).click();
-  expect(await demo.must<{ labels: Record<string, string> }>('alice', 'GET', '/api/v1/nodes/web-2')).not.toMatchObject({ labels: { tried: 'yes' } });
+  expect(await demo.must<{ labels: Record<string, string> }>('alice', 'GET', '/api/v1/nodes/web-2')).not.toMatchObject({
+    labels: { tried: 'yes' },
+  });
   await place.getByRole('button', { name: 'Send…' }).click();
   await page.getByRole('button', { name: 'Send PATCH' }).click();
   await expect(page.getByRole('region', { name: 'Answer', exact: true })).toContainText('"tried": "yes"');

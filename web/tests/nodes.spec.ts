@@ -9,9 +9,17 @@ const list = (page: Page) => page.getByRole('list', { name: 'Nodes' }).getByRole
 
 /** Has something run that only reads, approved on the command line. */
 async function uptime(demo: Demo, target: string): Promise<string> {
-  const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', { namespace: 'shop', template: 'show-uptime', inputs: {}, target, reason: 'to have a record' });
+  const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', {
+    namespace: 'shop',
+    template: 'show-uptime',
+    inputs: {},
+    target,
+    reason: 'to have a record',
+  });
   await demo.cli(['approve', id, '--yes', '--key', demo.user('bob').key ?? ''], 'bob');
-  await expect.poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 }).toBe('succeeded');
+  await expect
+    .poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 })
+    .toBe('succeeded');
   return id;
 }
 
@@ -165,7 +173,11 @@ test('a machine joins by the command that is shown, appears by itself, and is re
 });
 
 test('an open join token is shown and revoked', async ({ page, demo }) => {
-  const { id } = await demo.must<{ id: string }>('alice', 'POST', '/api/v1/join-tokens', { labels: { role: 'soon' }, uses: 3, expiresIn: '1h' });
+  const { id } = await demo.must<{ id: string }>('alice', 'POST', '/api/v1/join-tokens', {
+    labels: { role: 'soon' },
+    uses: 3,
+    expiresIn: '1h',
+  });
   await signIn(page, demo, 'alice', '/nodes');
   await expect(page.getByText(`${id}, for 3 more machines`)).toBeVisible();
   await page.getByRole('button', { name: `Revoke the join token ${id}` }).click();

@@ -6,9 +6,17 @@ const wide = (page: Page) => page.evaluate(() => document.documentElement.scroll
 
 /** Has something run that only reads, approved on the command line. */
 async function uptime(demo: Demo, target: string): Promise<string> {
-  const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', { namespace: 'shop', template: 'show-uptime', inputs: {}, target, reason: 'to have a record' });
+  const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', {
+    namespace: 'shop',
+    template: 'show-uptime',
+    inputs: {},
+    target,
+    reason: 'to have a record',
+  });
   await demo.cli(['approve', id, '--yes', '--key', demo.user('bob').key ?? ''], 'bob');
-  await expect.poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 }).toBe('succeeded');
+  await expect
+    .poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 })
+    .toBe('succeeded');
   return id;
 }
 
@@ -26,7 +34,9 @@ test('history: filters live in the address, and the downloads hold the same', as
   await page.getByRole('link', { name: 'CSV' }).click();
   const file = await coming;
   expect(file.suggestedFilename()).toBe('synod-history.csv');
-  const rows = readFileSync(await file.path(), 'utf8').trim().split('\r\n');
+  const rows = readFileSync(await file.path(), 'utf8')
+    .trim()
+    .split('\r\n');
   expect(rows).toHaveLength(2);
   expect(rows[1]).toContain(`${run},`);
   await table.getByRole('link', { name: run }).click();
@@ -54,7 +64,11 @@ test('events come in live, wait while paused, and are searched', async ({ page, 
   await expect(page.getByRole('button', { name: /Go on \(\d+ new\)/ })).toBeVisible();
   await expect(events(page).filter({ hasText: `run/${second}` })).toHaveCount(0);
   await page.getByRole('button', { name: /Go on/ }).click();
-  await expect(events(page).filter({ hasText: `run/${second}` }).first()).toBeVisible();
+  await expect(
+    events(page)
+      .filter({ hasText: `run/${second}` })
+      .first(),
+  ).toBeVisible();
   await expect(events(page).filter({ hasText: 'session.started' })).toHaveCount(0);
   await page.getByLabel('Actor', { exact: true }).fill('user:nobody');
   await expect(page).toHaveURL(/actor=user/);
@@ -66,7 +80,10 @@ test('an event opens to everything about it, and leads to its proof', async ({ p
   await signIn(page, demo, 'alice', '/events?subject=template/shop/restart-service');
   const event = events(page).last();
   await event.getByRole('button').first().click();
-  await expect(event.getByRole('link', { name: 'template/shop/restart-service' })).toHaveAttribute('href', '/templates/shop/restart-service');
+  await expect(event.getByRole('link', { name: 'template/shop/restart-service' })).toHaveAttribute(
+    'href',
+    '/templates/shop/restart-service',
+  );
   await event.getByRole('button', { name: 'Show the JSON' }).click();
   await expect(event.locator('pre')).toContainText('"specversion": "1.0"');
   await noSerious(page);
@@ -138,7 +155,9 @@ test('a proof is checked step by step, and an event that was changed is found ou
   await page.getByRole('link', { name: 'Download the proof' }).click();
   const proof = JSON.parse(readFileSync(await (await coming).path(), 'utf8')) as { index: number; event: object };
   expect(proof.index).toBe(4);
-  await page.route(/\/api\/v1\/audit\/proofs\/5$/, (route) => route.fulfill({ json: { ...proof, event: { ...proof.event, actor: 'user:mallory' } } }));
+  await page.route(/\/api\/v1\/audit\/proofs\/5$/, (route) =>
+    route.fulfill({ json: { ...proof, event: { ...proof.event, actor: 'user:mallory' } } }),
+  );
   await page.reload();
   await expect(page.getByRole('alert').filter({ hasText: 'Event 5 is not proved' })).toBeVisible();
   await expect(page.getByText('What was logged is not what is shown.')).toBeVisible();
@@ -165,7 +184,9 @@ test('overview: numbers, and each plot as a table too', async ({ page, demo }) =
 
 test('overview: without any runs it says what will be here', async ({ page, demo }) => {
   const days = Array.from({ length: 14 }, (_, n) => ({ day: `2026-11-${String(n + 1).padStart(2, '0')}`, phases: {} }));
-  await page.route(/\/api\/v1\/overview/, (route) => route.fulfill({ json: { since: '2026-11-01T00:00:00.000Z', days, templates: [], pending: 0, unratified: 0 } }));
+  await page.route(/\/api\/v1\/overview/, (route) =>
+    route.fulfill({ json: { since: '2026-11-01T00:00:00.000Z', days, templates: [], pending: 0, unratified: 0 } }),
+  );
   await signIn(page, demo, 'erin', '/overview');
   await expect(page.getByRole('heading', { name: 'No runs in 14 days' })).toBeVisible();
   await noSerious(page);

@@ -61,7 +61,9 @@ pub async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path();
     let top = path.split('/').nth(1).unwrap_or_default();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    if reads && (top == "assets" || !OWN.contains(&top)) {
+    // The places themselves, with nothing below them, are screens: those about the audit log and the API.
+    let screen = top.len() + 1 == path.len() && matches!(top, "api" | "audit");
+    if reads && (top == "assets" || screen || !OWN.contains(&top)) {
         let name = path.trim_start_matches('/');
         if let Some(asset) = find(name).filter(|_| name != "index.html") {
             return file(name, asset, request.headers());

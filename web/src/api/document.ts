@@ -59,7 +59,11 @@ export interface Call {
 }
 
 /** The same client, for operations that are only known at run time: sessions, CSRF and step-up work as for all others. */
-const request = client.request as unknown as (method: Method, path: string, init: object) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
+const request = client.request as unknown as (
+  method: Method,
+  path: string,
+  init: object,
+) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
 
 /** The server's description of its own API. */
 export const documentOptions = {
@@ -78,7 +82,13 @@ export async function call(method: Method, path: string, { params, body, signal 
     },
   };
   try {
-    const { response } = await request(method, path, { params, signal, parseAs: 'stream', middleware: [keep], ...(body !== undefined && { body }) });
+    const { response } = await request(method, path, {
+      params,
+      signal,
+      parseAs: 'stream',
+      middleware: [keep],
+      ...(body !== undefined && { body }),
+    });
     return response;
   } catch (error) {
     if (refused !== undefined) return refused;

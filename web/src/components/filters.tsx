@@ -102,6 +102,7 @@ export function TimeFilter({ label, value, change }: { label: string; value: str
   return (
     <TextInput
       type="datetime-local"
+      className={classes.time}
       label={label}
       value={toField(value)}
       onChange={(event) => change(fromField(event.currentTarget.value))}
@@ -135,7 +136,7 @@ export function FilterBar(props: { search?: ReactNode; children?: ReactNode; act
           </Button>
         )}
         {props.active > 0 && (
-          <Button variant="subtle" onClick={props.clear}>
+          <Button variant="default" onClick={props.clear}>
             Clear
           </Button>
         )}

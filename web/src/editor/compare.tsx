@@ -18,14 +18,31 @@ export function Compare({ before, after, names }: { before: string; after: strin
     const collapseUnchanged = { margin: 3, minSize: 6 };
     const side = (label: string) => [look(isDark), readOnly(label)];
     const made = wide
-      ? new MergeView({ parent, a: { doc: before, extensions: side(left) }, b: { doc: after, extensions: side(right) }, collapseUnchanged, gutter: true })
+      ? new MergeView({
+          parent,
+          a: { doc: before, extensions: side(left) },
+          b: { doc: after, extensions: side(right) },
+          collapseUnchanged,
+          gutter: true,
+        })
       : new EditorView({
           parent,
-          state: EditorState.create({ doc: after, extensions: [side(`${left} to ${right}`), unifiedMergeView({ original: before, mergeControls: false, gutter: true, collapseUnchanged })] }),
+          state: EditorState.create({
+            doc: after,
+            extensions: [
+              side(`${left} to ${right}`),
+              unifiedMergeView({ original: before, mergeControls: false, gutter: true, collapseUnchanged }),
+            ],
+          }),
         });
     return () => made.destroy();
   }, [before, after, left, right, wide, isDark]);
-  if (before === after) return <Text size="sm">Nothing differs between {left} and {right}.</Text>;
+  if (before === after)
+    return (
+      <Text size="sm">
+        Nothing differs between {left} and {right}.
+      </Text>
+    );
   return (
     <div>
       {wide ? (

@@ -31,7 +31,13 @@ function read(line: string): Line {
   }
   const content = line.slice(at);
   const key = KEY.exec(content)?.[1];
-  return { indent: at, dashes, key: key === undefined ? undefined : unquote(key), rest: key === undefined ? content : content.slice(key.length + 1).trim(), blank: content.trim() === '' || content.startsWith('#') };
+  return {
+    indent: at,
+    dashes,
+    key: key === undefined ? undefined : unquote(key),
+    rest: key === undefined ? content : content.slice(key.length + 1).trim(),
+    blank: content.trim() === '' || content.startsWith('#'),
+  };
 }
 
 /** Reads the lines before a cursor; works on unfinished text, by indentation as YAML does. */

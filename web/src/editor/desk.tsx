@@ -31,7 +31,12 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
   // The same two for what happens between two drawings.
   const current = useRef(text);
   const base = useRef(stands);
-  const { data: schema } = api.useQuery('get', '/api/v1/schemas/{kind}', { params: { path: { kind: PLURAL[kind] } } }, { staleTime: Infinity });
+  const { data: schema } = api.useQuery(
+    'get',
+    '/api/v1/schemas/{kind}',
+    { params: { path: { kind: PLURAL[kind] } } },
+    { staleTime: Infinity },
+  );
   const dirty = text !== from.text;
   const label = name === undefined ? `New ${kind}` : `${kind} ${name}`;
 
@@ -45,7 +50,12 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
     async (asked: string): Promise<Diagnostic[]> => {
       const answer = await checkText(asked, schema as Schema | undefined);
       if (asked === current.current) setChecked(answer);
-      return answer.findings.map((one) => ({ from: one.from, to: one.to, severity: 'error', message: one.hint ? `${one.message}\n${one.hint}` : one.message }));
+      return answer.findings.map((one) => ({
+        from: one.from,
+        to: one.to,
+        severity: 'error',
+        message: one.hint ? `${one.message}\n${one.hint}` : one.message,
+      }));
     },
     [schema],
   );
@@ -87,7 +97,14 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
           </Group>
         </Alert>
       )}
-      {overtaken && dirty && document && <Newer document={document} mine={text} keep={() => startFrom({ text: stands, revision: newest }, text)} take={() => startFrom({ text: stands, revision: newest }, stands)} />}
+      {overtaken && dirty && document && (
+        <Newer
+          document={document}
+          mine={text}
+          keep={() => startFrom({ text: stands, revision: newest }, text)}
+          take={() => startFrom({ text: stands, revision: newest }, stands)}
+        />
+      )}
       <CodeEditor
         label={`${label}, as YAML`}
         describedBy="editor-help"

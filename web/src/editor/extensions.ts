@@ -1,11 +1,26 @@
-import { autocompletion, closeBrackets, closeBracketsKeymap, type CompletionContext, type CompletionResult, completionKeymap } from '@codemirror/autocomplete';
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  type CompletionContext,
+  type CompletionResult,
+  completionKeymap,
+} from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { yaml } from '@codemirror/lang-yaml';
 import { bracketMatching, foldGutter, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language';
 import { type Diagnostic, linter, lintGutter, lintKeymap } from '@codemirror/lint';
 import { highlightSelectionMatches, searchKeymap } from '@codemirror/search';
 import { EditorState, type Extension } from '@codemirror/state';
-import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, hoverTooltip, keymap, lineNumbers } from '@codemirror/view';
+import {
+  drawSelection,
+  EditorView,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  hoverTooltip,
+  keymap,
+  lineNumbers,
+} from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { nonce } from '~/lib/base';
 import { spotAt } from './cursor';
@@ -44,9 +59,19 @@ export const look = (isDark: boolean): Extension => [
       '.cm-scroller': { fontFamily: 'var(--mantine-font-family-monospace)', lineHeight: '1.55' },
       '.cm-content': { caretColor: 'var(--mantine-color-text)' },
       '.cm-cursor': { borderLeftColor: 'var(--mantine-color-text)' },
-      '.cm-gutters': { backgroundColor: 'transparent', color: 'var(--mantine-color-dimmed)', borderRight: '1px solid var(--mantine-color-default-border)' },
+      '.cm-gutters': {
+        backgroundColor: 'transparent',
+        color: 'var(--mantine-color-dimmed)',
+        borderRight: '1px solid var(--mantine-color-default-border)',
+      },
       '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: isDark ? '#ffffff0d' : '#0000000a' },
-      '.cm-tooltip': { backgroundColor: 'var(--mantine-color-body)', color: 'var(--mantine-color-text)', border: '1px solid var(--mantine-color-default-border)', borderRadius: '8px', maxWidth: 'min(460px, 90vw)' },
+      '.cm-tooltip': {
+        backgroundColor: 'var(--mantine-color-body)',
+        color: 'var(--mantine-color-text)',
+        border: '1px solid var(--mantine-color-default-border)',
+        borderRadius: '8px',
+        maxWidth: 'min(460px, 90vw)',
+      },
       '.cm-tooltip-autocomplete ul li[aria-selected]': { backgroundColor: 'var(--mantine-primary-color-filled)', color: '#fff' },
       '.cm-completionDetail': { fontStyle: 'normal', opacity: '0.85' },
       '.synod-doc': { padding: '6px 10px', fontFamily: 'var(--mantine-font-family)', fontSize: '13px' },
@@ -67,7 +92,9 @@ function suggestions(schema: Schema, context: CompletionContext): CompletionResu
   if (!context.explicit && spot.from === context.pos) return null;
   if (spot.writing === 'value') {
     const values = valuesAt(schema, spot.path);
-    return values.length === 0 ? null : { from: spot.from, options: values.map((label) => ({ label, type: 'enum' })), validFor: /^[\w.-]*$/ };
+    return values.length === 0
+      ? null
+      : { from: spot.from, options: values.map((label) => ({ label, type: 'enum' })), validFor: /^[\w.-]*$/ };
   }
   const keys = keysAt(schema, spot.path, spot.present);
   if (keys.length === 0) return null;
@@ -146,7 +173,11 @@ export function yamlEditor(options: {
     EditorView.updateListener.of((update) => {
       if (update.docChanged) options.changed(update.state.doc.toString());
     }),
-    EditorView.contentAttributes.of({ 'aria-label': options.label, tabindex: '0', ...(options.describedBy ? { 'aria-describedby': options.describedBy } : {}) }),
+    EditorView.contentAttributes.of({
+      'aria-label': options.label,
+      tabindex: '0',
+      ...(options.describedBy ? { 'aria-describedby': options.describedBy } : {}),
+    }),
     keymap.of([
       { key: 'Mod-s', preventDefault: true, run: () => (options.save(), true) },
       ...closeBracketsKeymap,

@@ -18,7 +18,12 @@ export function Findings({ checked, text, goTo }: { checked: Checked | undefined
         </Text>
       )}
       {count > 0 && (
-        <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title={count === 1 ? 'One thing is wrong' : `${count} things are wrong`} styles={{ title: { color: 'var(--mantine-color-text)' } }}>
+        <Alert
+          color="red"
+          icon={<IconAlertTriangle aria-hidden />}
+          title={count === 1 ? 'One thing is wrong' : `${count} things are wrong`}
+          styles={{ title: { color: 'var(--mantine-color-text)' } }}
+        >
           <List size="sm" listStyleType="none">
             {checked?.findings.map((one, n) => (
               <List.Item key={n}>

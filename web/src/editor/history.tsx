@@ -79,10 +79,22 @@ export function DocumentHistory(props: {
                   </Text>
                 </Table.Th>
                 <Table.Td>
-                  <Radio name="from" aria-label={`Compare from revision ${revision(one)}`} checked={from === revision(one)} onChange={() => props.choose(revision(one), to)} classNames={{ root: classes.radio ?? '' }} />
+                  <Radio
+                    name="from"
+                    aria-label={`Compare from revision ${revision(one)}`}
+                    checked={from === revision(one)}
+                    onChange={() => props.choose(revision(one), to)}
+                    classNames={{ root: classes.radio ?? '' }}
+                  />
                 </Table.Td>
                 <Table.Td>
-                  <Radio name="to" aria-label={`Compare to revision ${revision(one)}`} checked={to === revision(one)} onChange={() => props.choose(from, revision(one))} classNames={{ root: classes.radio ?? '' }} />
+                  <Radio
+                    name="to"
+                    aria-label={`Compare to revision ${revision(one)}`}
+                    checked={to === revision(one)}
+                    onChange={() => props.choose(from, revision(one))}
+                    classNames={{ root: classes.radio ?? '' }}
+                  />
                 </Table.Td>
                 <Table.Td visibleFrom="sm">{one.metadata.author}</Table.Td>
                 <Table.Td visibleFrom="sm">
@@ -121,8 +133,14 @@ export function DocumentHistory(props: {
             invalidate('/api/v1/objects');
           }}
         >
-          <Text size="sm">A new revision is made that says what revision {revision(restoring)} said. Revisions between stay in the history.</Text>
-          <Compare before={gone(newest) ? '' : toText(newest)} after={toText(restoring)} names={[`Revision ${revision(newest)}`, `Revision ${revision(restoring)}`]} />
+          <Text size="sm">
+            A new revision is made that says what revision {revision(restoring)} said. Revisions between stay in the history.
+          </Text>
+          <Compare
+            before={gone(newest) ? '' : toText(newest)}
+            after={toText(restoring)}
+            names={[`Revision ${revision(newest)}`, `Revision ${revision(restoring)}`]}
+          />
         </Confirm>
       )}
     </Stack>

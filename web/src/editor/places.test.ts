@@ -37,7 +37,11 @@ test('goes into scripts and expressions by line and column', () => {
 });
 
 test('no place lies outside of the text', () => {
-  for (const [pointer, line, column] of [['/spec/steps/0/run', 99, 99], ['/spec/title', 1, 500], ['/x/y/z', 3, 3]] as const) {
+  for (const [pointer, line, column] of [
+    ['/spec/steps/0/run', 99, 99],
+    ['/spec/title', 1, 500],
+    ['/x/y/z', 3, 3],
+  ] as const) {
     const { from, to } = placeOf(text, pointer, line, column);
     expect(from).toBeGreaterThanOrEqual(0);
     expect(to).toBeLessThanOrEqual(text.length);

@@ -20,7 +20,8 @@ export function placeOf(text: string, pointer: string, line?: number | null, col
       const pair = node.items.find((one) => isScalar(one.key) && String(one.key.value) === segment);
       if (!pair) return place;
       // The key stands for a value that spans many lines; a short value stands for itself.
-      place = isCollection(pair.value) || pair.value === null ? around(text, pair.key as Node) : around(text, (pair.value ?? pair.key) as Node);
+      place =
+        isCollection(pair.value) || pair.value === null ? around(text, pair.key as Node) : around(text, (pair.value ?? pair.key) as Node);
       node = pair.value;
     } else if (isSeq(node)) {
       const item = node.items[Number(segment)];

@@ -12,7 +12,13 @@ import { readText, toText } from './text';
 import type { Applied, Document } from './types';
 
 /** Shows what saving changes, as the server reads it, and saves. */
-export function Review(props: { text: string; revision: number; close: () => void; done: (applied: Applied) => void; conflict: () => void }) {
+export function Review(props: {
+  text: string;
+  revision: number;
+  close: () => void;
+  done: (applied: Applied) => void;
+  conflict: () => void;
+}) {
   const { text, revision, conflict } = props;
   const [plan, setPlan] = useState<Applied>();
   const [error, setError] = useState<unknown>();
@@ -53,12 +59,21 @@ export function Review(props: { text: string; revision: number; close: () => voi
         {plan && (
           <Text size="sm">
             {plan.kind} {plan.namespace ? `${plan.namespace}/` : ''}
-            {plan.name}: {plan.action === 'created' ? 'it is new' : plan.action === 'updated' ? `becomes revision ${plan.revision}` : 'it says the same as before'}. Fields left out are
-            shown with their defaults.
+            {plan.name}:{' '}
+            {plan.action === 'created'
+              ? 'it is new'
+              : plan.action === 'updated'
+                ? `becomes revision ${plan.revision}`
+                : 'it says the same as before'}
+            . Fields left out are shown with their defaults.
           </Text>
         )}
         {plan && plan.action !== 'unchanged' && (
-          <Compare before={before} after={after} names={plan.action === 'created' ? ['Nothing', 'New'] : [`Revision ${plan.revision - 1}`, `Revision ${plan.revision}`]} />
+          <Compare
+            before={before}
+            after={after}
+            names={plan.action === 'created' ? ['Nothing', 'New'] : [`Revision ${plan.revision - 1}`, `Revision ${plan.revision}`]}
+          />
         )}
         {error !== undefined && <ProblemView error={error} />}
         {conflicting && <Text size="sm">Nothing of yours is lost: go back to see both texts beside each other.</Text>}
@@ -86,7 +101,8 @@ export function Newer(props: { document: Document; mine: string; keep: () => voi
     <Alert color="orange" role="alert" title="Somebody changed it meanwhile" styles={{ title: { color: 'var(--mantine-color-text)' } }}>
       <Stack gap="sm">
         <Text size="sm">
-          {author} saved revision {revision} <Time at={updatedAt} ago />. This is theirs beside yours; change your text below until it has what both of you want.
+          {author} saved revision {revision} <Time at={updatedAt} ago />. This is theirs beside yours; change your text below until it has
+          what both of you want.
         </Text>
         <Compare before={toText(props.document)} after={props.mine} names={[theirs, 'Mine']} />
         <Group gap="xs">

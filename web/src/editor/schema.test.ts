@@ -12,7 +12,15 @@ const schema: Schema = {
         properties: {
           title: { type: 'string', description: 'A title.' },
           enabled: { type: 'boolean' },
-          rules: { type: 'array', items: { oneOf: [{ type: 'object', properties: { role: { type: 'string', enum: ['a', 'b'] } } }, { type: 'object', properties: { user: { type: 'string' } } }] } },
+          rules: {
+            type: 'array',
+            items: {
+              oneOf: [
+                { type: 'object', properties: { role: { type: 'string', enum: ['a', 'b'] } } },
+                { type: 'object', properties: { user: { type: 'string' } } },
+              ],
+            },
+          },
         },
       },
     },
@@ -20,7 +28,10 @@ const schema: Schema = {
 };
 
 test('keys along references and alternatives, without those that stand there', () => {
-  expect(keysAt(schema, ['spec'], ['enabled']).map((one) => [one.label, one.required])).toEqual([['title', true], ['rules', false]]);
+  expect(keysAt(schema, ['spec'], ['enabled']).map((one) => [one.label, one.required])).toEqual([
+    ['title', true],
+    ['rules', false],
+  ]);
   expect(keysAt(schema, ['spec', 'rules', '#']).map((one) => one.label)).toEqual(['role', 'user']);
   expect(keysAt(schema, ['nowhere'])).toEqual([]);
 });

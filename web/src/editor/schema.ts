@@ -43,7 +43,10 @@ export function schemasAt(root: Schema, path: string[]): Schema[] {
   let here = variants(root, root);
   for (const segment of path) {
     here = here.flatMap((schema) => {
-      const next = segment === '#' ? schema.items : (schema.properties?.[segment] ?? (typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined));
+      const next =
+        segment === '#'
+          ? schema.items
+          : (schema.properties?.[segment] ?? (typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined));
       return next ? variants(root, next) : [];
     });
   }
@@ -55,9 +58,17 @@ export function describe(root: Schema, path: string[]): { description: string; t
   const found = schemasAt(root, path);
   if (found.length === 0) return undefined;
   const description = found.find((one) => one.description)?.description ?? '';
-  const types = [...new Set(found.flatMap((one) => (one.enum ? one.enum.map((value) => JSON.stringify(value)) : one.const !== undefined ? [JSON.stringify(one.const)] : one.type ?? [])))].filter(
-    (type) => type !== 'null',
-  );
+  const types = [
+    ...new Set(
+      found.flatMap((one) =>
+        one.enum
+          ? one.enum.map((value) => JSON.stringify(value))
+          : one.const !== undefined
+            ? [JSON.stringify(one.const)]
+            : (one.type ?? []),
+      ),
+    ),
+  ].filter((type) => type !== 'null');
   return description === '' && types.length === 0 ? undefined : { description, type: types.join(' | ') };
 }
 
@@ -76,7 +87,12 @@ export function keysAt(root: Schema, path: string[], present: string[] = []): Su
     for (const label of Object.keys(schema.properties ?? {})) {
       if (present.includes(label) || found.has(label)) continue;
       const about = describe(root, [...path, label]);
-      found.set(label, { label, detail: about?.type ?? '', info: about?.description ?? '', required: schema.required?.includes(label) ?? false });
+      found.set(label, {
+        label,
+        detail: about?.type ?? '',
+        info: about?.description ?? '',
+        required: schema.required?.includes(label) ?? false,
+      });
     }
   }
   return [...found.values()];

@@ -13,7 +13,9 @@ const SEPARATOR = '_';
 /** The pointer of a field by the id rjsf gives it; ids cannot be split where names have the separator, so they are looked up. */
 function pointerOf(id: string, data: unknown, schema: RJSFSchema): string {
   const rest = id.replace(/^root_?/, '');
-  const names = [...Object.keys(schema.properties ?? {}), ...Object.keys((data as Inputs | undefined) ?? {})].sort((a, b) => b.length - a.length);
+  const names = [...Object.keys(schema.properties ?? {}), ...Object.keys((data as Inputs | undefined) ?? {})].sort(
+    (a, b) => b.length - a.length,
+  );
   const top = names.find((name) => rest === name || rest.startsWith(name + SEPARATOR));
   if (top === undefined) return '';
   const deeper = rest.slice(top.length + 1);

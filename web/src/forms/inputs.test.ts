@@ -3,7 +3,11 @@ import { forForm, prefilled, secretNames, tidy, uiFor, withoutSecrets } from './
 
 const schema = {
   type: 'object' as const,
-  properties: { account: { type: 'string' as const }, password: { type: 'string' as const, writeOnly: true }, note: { type: 'string' as const, maxLength: 1000 } },
+  properties: {
+    account: { type: 'string' as const },
+    password: { type: 'string' as const, writeOnly: true },
+    note: { type: 'string' as const, maxLength: 1000 },
+  },
   additionalProperties: false,
 };
 
@@ -15,7 +19,10 @@ test('secrets are known, hidden, and left out', () => {
 });
 
 test('an address fills in no secret and nothing unknown', () => {
-  expect(prefilled(schema, '{"account":"a","password":"p","other":1}')).toEqual({ inputs: { account: 'a' }, dropped: ['password', 'other'] });
+  expect(prefilled(schema, '{"account":"a","password":"p","other":1}')).toEqual({
+    inputs: { account: 'a' },
+    dropped: ['password', 'other'],
+  });
   expect(prefilled(schema, 'no json')).toEqual({ inputs: {}, dropped: ['inputs'] });
   expect(prefilled(schema, '[1]')).toEqual({ inputs: {}, dropped: ['inputs'] });
   expect(prefilled(schema, '{"__proto__":1,"toString":2}').inputs).toEqual({});
@@ -23,7 +30,11 @@ test('an address fills in no secret and nothing unknown', () => {
 });
 
 test('what 2020-12 renamed is drawn all the same', () => {
-  const made = forForm({ type: 'object', properties: { pair: { type: 'array', prefixItems: [{ type: 'string' }], items: { type: 'number' } } as object }, dependentRequired: { a: ['b'] } } as object);
+  const made = forForm({
+    type: 'object',
+    properties: { pair: { type: 'array', prefixItems: [{ type: 'string' }], items: { type: 'number' } } as object },
+    dependentRequired: { a: ['b'] },
+  } as object);
   expect(made.properties?.['pair']).toEqual({ type: 'array', items: [{ type: 'string' }], additionalItems: { type: 'number' } });
   expect(made.dependencies).toEqual({ a: ['b'] });
 });

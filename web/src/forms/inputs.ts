@@ -12,13 +12,18 @@ function rename(node: unknown): unknown {
   if (typeof node !== 'object' || node === null) return node;
   const { prefixItems, dependentRequired, dependentSchemas, ...rest } = node as Record<string, unknown>;
   const made: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(rest)) made[name] = name === 'default' || name === 'const' || name === 'enum' || name === 'examples' ? value : rename(value);
+  for (const [name, value] of Object.entries(rest))
+    made[name] = name === 'default' || name === 'const' || name === 'enum' || name === 'examples' ? value : rename(value);
   if (Array.isArray(prefixItems)) {
     if (made['items'] !== undefined) made['additionalItems'] = made['items'];
     made['items'] = prefixItems.map(rename);
   }
   if (dependentRequired !== undefined || dependentSchemas !== undefined) {
-    made['dependencies'] = { ...(made['dependencies'] as object | undefined), ...(dependentRequired as object | undefined), ...(rename(dependentSchemas ?? {}) as object) };
+    made['dependencies'] = {
+      ...(made['dependencies'] as object | undefined),
+      ...(dependentRequired as object | undefined),
+      ...(rename(dependentSchemas ?? {}) as object),
+    };
   }
   return made;
 }
@@ -29,7 +34,8 @@ const property = (schema: RJSFSchema, name: string): RJSFSchema => {
 };
 
 /** The inputs nobody may read again. */
-export const secretNames = (schema: RJSFSchema): string[] => Object.keys(schema.properties ?? {}).filter((name) => property(schema, name).writeOnly === true);
+export const secretNames = (schema: RJSFSchema): string[] =>
+  Object.keys(schema.properties ?? {}).filter((name) => property(schema, name).writeOnly === true);
 
 /** Inputs without the secret ones, which stand in no address and no store. */
 export function withoutSecrets(schema: RJSFSchema, inputs: Inputs): Inputs {
@@ -43,7 +49,8 @@ export function uiFor(schema: RJSFSchema): UiSchema {
   for (const name of Object.keys(schema.properties ?? {})) {
     const field = property(schema, name);
     if (field.writeOnly === true) ui[name] = { 'ui:widget': 'password', 'ui:options': { autoComplete: 'new-password' } };
-    else if (field.type === 'string' && !field.enum && !field.format && (field.maxLength ?? 0) > 200) ui[name] = { 'ui:widget': 'textarea', 'ui:options': { rows: 3 } };
+    else if (field.type === 'string' && !field.enum && !field.format && (field.maxLength ?? 0) > 200)
+      ui[name] = { 'ui:widget': 'textarea', 'ui:options': { rows: 3 } };
   }
   return ui;
 }
@@ -59,9 +66,13 @@ export function prefilled(schema: RJSFSchema, text: string | undefined): { input
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { inputs: {}, dropped: ['inputs'] };
   const secret = new Set(secretNames(schema));
-  const known = (name: string): boolean => !secret.has(name) && (schema.properties === undefined ? schema.additionalProperties !== false : Object.hasOwn(schema.properties, name));
+  const known = (name: string): boolean =>
+    !secret.has(name) && (schema.properties === undefined ? schema.additionalProperties !== false : Object.hasOwn(schema.properties, name));
   const entries = Object.entries(value as Inputs);
-  return { inputs: Object.fromEntries(entries.filter(([name]) => known(name))), dropped: entries.map(([name]) => name).filter((name) => !known(name)) };
+  return {
+    inputs: Object.fromEntries(entries.filter(([name]) => known(name))),
+    dropped: entries.map(([name]) => name).filter((name) => !known(name)),
+  };
 }
 
 /** Without what was left empty: an empty field is no value. */

@@ -12,7 +12,12 @@ export function LeaveGuard({ dirty, what }: { dirty: () => boolean; what: string
     withResolver: true,
   });
   return (
-    <Modal opened={status === 'blocked'} onClose={() => reset?.()} title="Leave without saving?" closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal
+      opened={status === 'blocked'}
+      onClose={() => reset?.()}
+      title="Leave without saving?"
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
       <Stack>
         <Text size="sm">{what}</Text>
         <Group justify="flex-end">

@@ -22,10 +22,16 @@ test('problems stand at their fields, with the hint where it says more', () => {
     { pointer: '/target', message: 'not ours' },
     { pointer: '/inputsX', message: 'not ours either' },
   ];
-  expect(toErrors(problems, '/inputs', all)).toEqual({ tags: { 1: { __errors: ['too short (at least 2)'] } }, service: { __errors: ['"db" is not one of "web"'] } });
+  expect(toErrors(problems, '/inputs', all)).toEqual({
+    tags: { 1: { __errors: ['too short (at least 2)'] } },
+    service: { __errors: ['"db" is not one of "web"'] },
+  });
 });
 
 test('fields nobody has been at yet are left in peace', () => {
-  const problems = [{ pointer: '/inputs/a', message: 'wrong' }, { pointer: '/inputs/b', message: 'wrong' }];
+  const problems = [
+    { pointer: '/inputs/a', message: 'wrong' },
+    { pointer: '/inputs/b', message: 'wrong' },
+  ];
   expect(toErrors(problems, '/inputs', (pointer) => pointer === '/b')).toEqual({ b: { __errors: ['wrong'] } });
 });

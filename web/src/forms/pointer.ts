@@ -5,13 +5,20 @@ type Problem = Schemas['Problem'];
 
 /** The segments of a JSON Pointer (RFC 6901). */
 export const segments = (pointer: string): string[] =>
-  pointer === '' ? [] : pointer.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  pointer === ''
+    ? []
+    : pointer
+        .slice(1)
+        .split('/')
+        .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 
 /** A path as a JSON Pointer. */
-export const toPointer = (path: readonly (string | number)[]): string => path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+export const toPointer = (path: readonly (string | number)[]): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /** What a problem says, with what would be right. */
-export const sentence = (problem: Problem): string => (problem.hint && !problem.message.includes(problem.hint) ? `${problem.message} (${problem.hint})` : problem.message);
+export const sentence = (problem: Problem): string =>
+  problem.hint && !problem.message.includes(problem.hint) ? `${problem.message} (${problem.hint})` : problem.message;
 
 /**
  * The field a problem is about. The server tells of what is missing at the thing it is missing from; people look for it at

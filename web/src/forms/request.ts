@@ -28,7 +28,11 @@ export async function dryRun(request: RunRequest, signal?: AbortSignal): Promise
  * Asks a moment after each change. What was asked holds secrets, so it stays in this component and in no cache. The last
  * answer stays until there is a new one; `fresh` tells whether it is about the request as it stands.
  */
-export function usePlan(request: RunRequest | undefined): { answer: Answer | undefined; fresh: boolean; ask: () => Promise<Answer | undefined> } {
+export function usePlan(request: RunRequest | undefined): {
+  answer: Answer | undefined;
+  fresh: boolean;
+  ask: () => Promise<Answer | undefined>;
+} {
   const [answer, setAnswer] = useState<Answer>();
   const text = request && JSON.stringify(request);
   const latest = useRef(request);

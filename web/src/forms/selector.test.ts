@@ -14,7 +14,14 @@ test('reads what the server reads, and writes it the same way', () => {
   expect(read('')).toEqual([]);
 });
 
-test.each([['role=', 6], ['role=web,', 10], ['zone in a', 9], ['zone in (a', 11], ['=x', 1], ['role web', 6]])('refuses %s at its place', (text, column) => {
+test.each([
+  ['role=', 6],
+  ['role=web,', 10],
+  ['zone in a', 9],
+  ['zone in (a', 11],
+  ['=x', 1],
+  ['role web', 6],
+])('refuses %s at its place', (text, column) => {
   expect(parse(text)).toEqual({ column });
 });
 

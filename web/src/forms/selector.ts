@@ -96,5 +96,9 @@ export function toggle(text: string, key: string, value: string): string {
   const here = requirements.find((one) => one.key === key && one.test === 'in');
   if (!here) return format([...requirements, { key, test: 'in', values: [value] }]);
   const values = here.values.includes(value) ? here.values.filter((one) => one !== value) : [...here.values, value];
-  return format(requirements.map((one) => (one === here ? { ...one, values } : one)).filter((one) => one.test === 'exists' || one.test === 'absent' || one.values.length > 0));
+  return format(
+    requirements
+      .map((one) => (one === here ? { ...one, values } : one))
+      .filter((one) => one.test === 'exists' || one.test === 'absent' || one.values.length > 0),
+  );
 }

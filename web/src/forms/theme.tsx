@@ -111,18 +111,31 @@ function Field(props: FieldTemplateProps<Inputs, RJSFSchema>) {
     <Wrap {...rest}>
       {children}
       {about && !compound && <VisuallyHidden id={descriptionId(props.id)}>{about}</VisuallyHidden>}
-      {compound && props.rawErrors?.map((error, n) => (
-        <Text key={n} size="sm" c="var(--mantine-color-error)" role="alert">
-          {error}
-        </Text>
-      ))}
+      {compound &&
+        props.rawErrors?.map((error, n) => (
+          <Text key={n} size="sm" c="var(--mantine-color-error)" role="alert">
+            {error}
+          </Text>
+        ))}
       {errors}
       {help}
     </Wrap>
   );
 }
 
-function Fields({ fieldPathId, title, description, children, add }: { fieldPathId: { $id: string; path: unknown[] }; title?: ReactNode; description?: ReactNode; children: ReactNode; add?: ReactNode }) {
+function Fields({
+  fieldPathId,
+  title,
+  description,
+  children,
+  add,
+}: {
+  fieldPathId: { $id: string; path: unknown[] };
+  title?: ReactNode;
+  description?: ReactNode;
+  children: ReactNode;
+  add?: ReactNode;
+}) {
   const inner = (
     <Stack gap="sm">
       {description && (
@@ -144,22 +157,40 @@ function Fields({ fieldPathId, title, description, children, add }: { fieldPathI
 
 function ObjectField(props: ObjectFieldTemplateProps<Inputs, RJSFSchema>) {
   const { AddButton } = props.registry.templates.ButtonTemplates;
-  const open = props.schema.additionalProperties !== false && (typeof props.schema.additionalProperties === 'object' || props.schema.properties === undefined);
-  const add = open ? <AddButton registry={props.registry} onClick={props.onAddProperty} disabled={props.disabled ?? false} title="Add a field" /> : undefined;
+  const open =
+    props.schema.additionalProperties !== false &&
+    (typeof props.schema.additionalProperties === 'object' || props.schema.properties === undefined);
+  const add = open ? (
+    <AddButton registry={props.registry} onClick={props.onAddProperty} disabled={props.disabled ?? false} title="Add a field" />
+  ) : undefined;
   return (
-    <Fields fieldPathId={props.fieldPathId} title={props.title} description={props.fieldPathId.path.length === 0 ? undefined : props.description} add={add}>
-      {props.properties.filter((one) => !one.hidden).map((one) => (
-        <div key={one.name}>{one.content}</div>
-      ))}
+    <Fields
+      fieldPathId={props.fieldPathId}
+      title={props.title}
+      description={props.fieldPathId.path.length === 0 ? undefined : props.description}
+      add={add}
+    >
+      {props.properties
+        .filter((one) => !one.hidden)
+        .map((one) => (
+          <div key={one.name}>{one.content}</div>
+        ))}
     </Fields>
   );
 }
 
 function ArrayField(props: ArrayFieldTemplateProps<Inputs, RJSFSchema>) {
   const { AddButton } = props.registry.templates.ButtonTemplates;
-  const add = props.canAdd ? <AddButton registry={props.registry} onClick={props.onAddClick} disabled={props.disabled ?? false} title={`Add to ${props.title}`} /> : undefined;
+  const add = props.canAdd ? (
+    <AddButton registry={props.registry} onClick={props.onAddClick} disabled={props.disabled ?? false} title={`Add to ${props.title}`} />
+  ) : undefined;
   return (
-    <Fields fieldPathId={props.fieldPathId} title={`${props.title}${props.required ? ' *' : ''}`} description={props.schema.description} add={add}>
+    <Fields
+      fieldPathId={props.fieldPathId}
+      title={`${props.title}${props.required ? ' *' : ''}`}
+      description={props.schema.description}
+      add={add}
+    >
       {props.items}
     </Fields>
   );

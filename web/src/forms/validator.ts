@@ -25,14 +25,33 @@ export interface Complaint {
 }
 
 /** Keywords that only repeat what is said about something deeper. */
-const OUTER = new Set(['properties', 'items', 'prefixItems', '$ref', 'allOf', 'anyOf', 'oneOf', 'if', 'then', 'else', 'additionalProperties', 'dependentSchemas', 'patternProperties', 'false']);
+const OUTER = new Set([
+  'properties',
+  'items',
+  'prefixItems',
+  '$ref',
+  'allOf',
+  'anyOf',
+  'oneOf',
+  'if',
+  'then',
+  'else',
+  'additionalProperties',
+  'dependentSchemas',
+  'patternProperties',
+  'false',
+]);
 
 /** Everything that does not fit, at its place; no code is made of the schema, which the page's policy would refuse. */
 export function complaints(schema: object, data: unknown): Complaint[] {
   // The validator writes its marks into what it is given.
   const { valid, errors } = new Validator(structuredClone(schema) as Schema, '2020-12', false).validate(data);
   if (valid) return [];
-  const told = errors.map(({ keyword, instanceLocation, error }) => ({ keyword, pointer: decodeURI(instanceLocation.replace(/^#/, '')), message: error }));
+  const told = errors.map(({ keyword, instanceLocation, error }) => ({
+    keyword,
+    pointer: decodeURI(instanceLocation.replace(/^#/, '')),
+    message: error,
+  }));
   const leaves = told.filter((one) => !OUTER.has(one.keyword));
   const shown = leaves.length > 0 ? leaves : told;
   return shown.filter((one, n) => shown.findIndex((other) => other.pointer === one.pointer && other.message === one.message) === n);

@@ -47,13 +47,12 @@ async fn refused_for(h: &Harness, run: &Run, words: &str) {
     assert!(task.started_at.is_none());
 }
 
-async fn bundle(h: &Harness, who: &Client, run: &Run) -> (Bundle, VerifierKey) {
-    let id = &run.summary.id;
-    // The log holds the run's last event within moments.
-    let last = h.event(&format!("&run={id}"), "synod.run.succeeded").await.position;
-    until("the run in the audit log", async || who.get::<Value>(&format!("{API}/audit/proofs/{last}")).await.ok()).await;
+async fn bundle(who: &Client, run: &Run) -> (Bundle, VerifierKey) {
+    // The log holds the run's last events within moments.
+    let path = format!("{API}/runs/{}/bundle", run.summary.id);
+    let bundle = until("the run in the audit log", async || who.get(&path).await.ok()).await;
     let trust: Trust = who.get(&format!("{API}/trust")).await.unwrap();
-    (who.get(&format!("{API}/runs/{id}/bundle")).await.unwrap(), trust.log_key.trim_end().parse().unwrap())
+    (bundle, trust.log_key.trim_end().parse().unwrap())
 }
 
 async fn what_people_signed_runs_and_can_be_verified_years_later(h: Harness) {
@@ -69,7 +68,7 @@ async fn what_people_signed_runs_and_can_be_verified_years_later(h: Harness) {
     let done = ended(&dave, &run.summary.id).await;
     assert_eq!(done.summary.phase, Phase::Succeeded);
     assert!(done.approvals.iter().all(|given| given.counts && given.key.is_some()));
-    let (whole, log) = bundle(&h, &h.client("alice").await, &done).await;
+    let (whole, log) = bundle(&h.client("alice").await, &done).await;
     let now = h.clock.now();
     let report = verify_bundle(&whole, &pinned, &log, now);
     assert!(report.ok(), "{report:#?}");
@@ -249,7 +248,7 @@ async fn one_may_go_ahead_alone_and_answers_for_it(h: Harness) {
     refused(ratify(&h, "alice", &done).await, "SYN-4002");
     assert_eq!(ratify(&h, "carol", &done).await.unwrap().summary.ratification, Some(Ratification::Ratified));
     refused(ratify(&h, "carol", &done).await, "SYN-4106");
-    let (whole, log) = bundle(&h, &h.client("alice").await, &done).await;
+    let (whole, log) = bundle(&h.client("alice").await, &done).await;
     let report = verify_bundle(&whole, &pinned, &log, h.clock.now());
     assert!(report.ok(), "{report:#?}");
     // Twice a day, and no more.
@@ -306,7 +305,7 @@ async fn a_root_that_asks_for_less_lets_pending_runs_begin(h: Harness) {
     // Nobody does anything more.
     let done = ended(&h.client("dave").await, &run.summary.id).await;
     assert_eq!(done.summary.phase, Phase::Succeeded, "{}", done.summary.message);
-    let (whole, log) = bundle(&h, &h.client("alice").await, &done).await;
+    let (whole, log) = bundle(&h.client("alice").await, &done).await;
     let report = verify_bundle(&whole, &pinned, &log, h.clock.now());
     assert!(report.ok(), "{report:#?}");
     let agreed = report.checks.iter().find(|check| check.what == "agreement by shop").unwrap();

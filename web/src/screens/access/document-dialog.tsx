@@ -69,7 +69,15 @@ export function DocumentDialog(props: Props) {
     setFailed(undefined);
   };
   return (
-    <Modal opened onClose={props.close} title={props.title} size="lg" fullScreen={phone} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': 'Close', size: 36 }}>
+    <Modal
+      opened
+      onClose={props.close}
+      title={props.title}
+      size="lg"
+      fullScreen={phone}
+      closeOnClickOutside={false}
+      closeButtonProps={{ 'aria-label': 'Close', size: 36 }}
+    >
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -151,9 +159,17 @@ function Taken() {
 
 function Conflict({ rebase }: { rebase: () => void }) {
   return (
-    <Alert color="orange" role="alert" icon={<IconGitMerge aria-hidden />} title="Somebody changed it meanwhile" styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}>
+    <Alert
+      color="orange"
+      role="alert"
+      icon={<IconGitMerge aria-hidden />}
+      title="Somebody changed it meanwhile"
+      styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}
+    >
       <Stack gap="xs" align="flex-start">
-        <Text size="sm">What you typed is kept. Go on from the newest one: the change below then shows what yours would undo of theirs.</Text>
+        <Text size="sm">
+          What you typed is kept. Go on from the newest one: the change below then shows what yours would undo of theirs.
+        </Text>
         <Button variant="default" onClick={rebase}>
           Go on from the newest
         </Button>

@@ -44,7 +44,14 @@ export function GroupDialog({ group, close }: { group: Thing<'groups'> | undefin
               data-autofocus
             />
           )}
-          <Textarea label="What it is for" autosize minRows={1} value={description} onChange={(event) => setDescription(event.currentTarget.value)} error={errorAt('/spec/description')} />
+          <Textarea
+            label="What it is for"
+            autosize
+            minRows={1}
+            value={description}
+            onChange={(event) => setDescription(event.currentTarget.value)}
+            error={errorAt('/spec/description')}
+          />
           <MultiSelect
             label="Members"
             data={[...new Set([...users, ...members])]}

@@ -24,7 +24,9 @@ export function Groups() {
   const [doomed, setDoomed] = useState<Thing<'groups'>>();
   if (error) return <ProblemView error={error} retry={() => void refetch()} />;
   if (isPending) return <Loading />;
-  const fits = groups.filter((group) => group.name.includes(q.toLowerCase()) || group.spec.members?.some((name) => name.includes(q.toLowerCase())));
+  const fits = groups.filter(
+    (group) => group.name.includes(q.toLowerCase()) || group.spec.members?.some((name) => name.includes(q.toLowerCase())),
+  );
   const create = (
     <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setEdited('new')}>
       New group
@@ -33,14 +35,27 @@ export function Groups() {
   return (
     <Stack>
       {groups.length > 0 && (
-        <FilterBar active={q === '' ? 0 : 1} clear={() => change({ q: '' })} search={<SearchFilter label="Search groups" placeholder="Name of a group or a member" value={q} change={(next) => change({ q: next })} />} />
+        <FilterBar
+          active={q === '' ? 0 : 1}
+          clear={() => change({ q: '' })}
+          search={
+            <SearchFilter
+              label="Search groups"
+              placeholder="Name of a group or a member"
+              value={q}
+              change={(next) => change({ q: next })}
+            />
+          }
+        />
       )}
       {groups.length > 0 && write.allowed && <Group>{create}</Group>}
       <WhyNot may={write} what="changing groups" />
       {groups.length === 0 && (
         <Empty icon={IconUsersGroup} title="No group yet">
           <Stack align="center" gap="sm">
-            <span>A group names people, such as who is on call: give it a role, or let a template ask for the approval of one of them.</span>
+            <span>
+              A group names people, such as who is on call: give it a role, or let a template ask for the approval of one of them.
+            </span>
             {write.allowed && create}
           </Stack>
         </Empty>
@@ -48,13 +63,22 @@ export function Groups() {
       {groups.length > 0 && fits.length === 0 && <Text c="dimmed">No group fits.</Text>}
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="sm">
         {fits.map((group) => (
-          <GroupCard key={group.name} group={group} roles={bindings.filter((one) => one.spec.subjects.some((subject) => subject.group === group.name))}>
+          <GroupCard
+            key={group.name}
+            group={group}
+            roles={bindings.filter((one) => one.spec.subjects.some((subject) => subject.group === group.name))}
+          >
             {write.allowed && (
               <Group gap="xs">
                 <Button variant="default" onClick={() => setEdited(group)} aria-label={`Edit group ${group.name}`}>
                   Edit
                 </Button>
-                <Button variant="subtle" className={classes.danger ?? ''} onClick={() => setDoomed(group)} aria-label={`Delete group ${group.name}`}>
+                <Button
+                  variant="subtle"
+                  className={classes.danger ?? ''}
+                  onClick={() => setDoomed(group)}
+                  aria-label={`Delete group ${group.name}`}
+                >
                   Delete
                 </Button>
               </Group>
@@ -64,9 +88,16 @@ export function Groups() {
       </SimpleGrid>
       {edited !== undefined && <GroupDialog group={edited === 'new' ? undefined : edited} close={() => setEdited(undefined)} />}
       {doomed && (
-        <Confirm opened close={() => setDoomed(undefined)} title="Delete the group" what={`Delete group ${doomed.name}`} act={() => deleteThing('groups', doomed)}>
+        <Confirm
+          opened
+          close={() => setDoomed(undefined)}
+          title="Delete the group"
+          what={`Delete group ${doomed.name}`}
+          act={() => deleteThing('groups', doomed)}
+        >
           <Text size="sm">
-            Its {doomed.spec.members?.length ?? 0} members lose the roles they have through it, at once. Templates that ask for its approval cannot be approved any more. Names in the record stay.
+            Its {doomed.spec.members?.length ?? 0} members lose the roles they have through it, at once. Templates that ask for its approval
+            cannot be approved any more. Names in the record stay.
           </Text>
         </Confirm>
       )}

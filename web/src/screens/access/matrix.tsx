@@ -7,7 +7,18 @@ import { FilterBar, SearchFilter, useFilters } from '~/components/filters';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import classes from './access.module.css';
-import { type Action, actionsAt, allowedAt, endingRoles, gathered, type Matrix as Answer, peopleOf, type Person, placeName, placesOf } from './may-words';
+import {
+  type Action,
+  actionsAt,
+  allowedAt,
+  endingRoles,
+  gathered,
+  type Matrix as Answer,
+  peopleOf,
+  type Person,
+  placeName,
+  placesOf,
+} from './may-words';
 import { useThings, useWide } from './objects';
 import { AccountMarks, Until } from './parts';
 import { Why } from './why';
@@ -27,15 +38,37 @@ export function Matrix() {
   const people = data ? peopleOf(data, filters.person) : [];
   const action = data?.actions.find((one) => one.name === filters.action);
   const places = data ? placesOf(data, filters) : [];
-  const view = data && { matrix: data, people: people.slice(0, shown), places, action, ask: (person: Person, place: string) => setAsked({ person, place }) };
+  const view = data && {
+    matrix: data,
+    people: people.slice(0, shown),
+    places,
+    action,
+    ask: (person: Person, place: string) => setAsked({ person, place }),
+  };
   return (
     <Stack>
       <FilterBar
         active={[filters.person, filters.namespace, filters.action].filter(Boolean).length}
         clear={() => change({ person: '', namespace: '', action: '' })}
-        search={<SearchFilter label="Search people" placeholder="A person or a group" value={filters.person} change={(person) => change({ person })} />}
+        search={
+          <SearchFilter
+            label="Search people"
+            placeholder="A person or a group"
+            value={filters.person}
+            change={(person) => change({ person })}
+          />
+        }
       >
-        <Select label="Namespace" clearable searchable placeholder="All" data={namespaces.map((one) => one.name)} value={filters.namespace ?? null} onChange={(namespace) => change({ namespace: namespace ?? '' })} clearButtonProps={{ 'aria-label': 'Clear namespace' }} />
+        <Select
+          label="Namespace"
+          clearable
+          searchable
+          placeholder="All"
+          data={namespaces.map((one) => one.name)}
+          value={filters.namespace ?? null}
+          onChange={(namespace) => change({ namespace: namespace ?? '' })}
+          clearButtonProps={{ 'aria-label': 'Clear namespace' }}
+        />
         <Select
           label="May they …"
           clearable
@@ -62,7 +95,9 @@ export function Matrix() {
           </Button>
         </Center>
       )}
-      {asked && data && <Why {...asked} actions={action ? [action] : actionsAt(data.actions, asked.place)} close={() => setAsked(undefined)} />}
+      {asked && data && (
+        <Why {...asked} actions={action ? [action] : actionsAt(data.actions, asked.place)} close={() => setAsked(undefined)} />
+      )}
     </Stack>
   );
 }
@@ -143,7 +178,14 @@ function Name({ person }: { person: Person }) {
 }
 
 /** What somebody may at a place; pressing it tells why. */
-function Cell({ person, place, matrix, action, ask, titled = false }: Omit<View, 'people' | 'places'> & { person: Person; place: string; titled?: boolean }) {
+function Cell({
+  person,
+  place,
+  matrix,
+  action,
+  ask,
+  titled = false,
+}: Omit<View, 'people' | 'places'> & { person: Person; place: string; titled?: boolean }) {
   const may = allowedAt(person, matrix.actions, place);
   const ends = endingRoles(person, place);
   return (

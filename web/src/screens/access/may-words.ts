@@ -11,7 +11,8 @@ export const INSTALLATION = '*';
 export const placeName = (place: string): string => (place === INSTALLATION ? 'the installation' : place);
 
 /** The actions that are about a place: those of the installation, or those of a namespace. */
-export const actionsAt = (actions: Action[], place: string): Action[] => actions.filter((action) => action.global === (place === INSTALLATION));
+export const actionsAt = (actions: Action[], place: string): Action[] =>
+  actions.filter((action) => action.global === (place === INSTALLATION));
 
 /** What somebody may do at a place, in the order of the actions. */
 export function allowedAt(person: Person, actions: Action[], place: string): Action[] {
@@ -49,7 +50,9 @@ export function placesOf(matrix: Matrix, by: { namespace?: string; action?: stri
 /** The people to show: by a part of their name; with an action, all, so that who may not is seen as well. */
 export function peopleOf(matrix: Matrix, person: string | undefined): Person[] {
   const q = (person ?? '').toLowerCase();
-  const fits = matrix.people.filter((one) => one.user.includes(q) || (one.displayName ?? '').toLowerCase().includes(q) || one.groups.includes(q));
+  const fits = matrix.people.filter(
+    (one) => one.user.includes(q) || (one.displayName ?? '').toLowerCase().includes(q) || one.groups.includes(q),
+  );
   // Who is named exactly is meant, even where others' names contain it.
   const exact = fits.filter((one) => one.user === q);
   return exact.length > 0 ? exact : fits;

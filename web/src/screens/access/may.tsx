@@ -29,7 +29,9 @@ export function useMay(action: string, namespace?: string): May {
 export function useMayIn(action: string, namespaces: string[]): (namespace: string) => boolean {
   const everywhere = useMay(action);
   const asked = everywhere.allowed === false ? namespaces : [];
-  const answers = useQueries({ queries: asked.map((namespace) => api.queryOptions('get', '/api/v1/access/can-i', asks(action, namespace))) });
+  const answers = useQueries({
+    queries: asked.map((namespace) => api.queryOptions('get', '/api/v1/access/can-i', asks(action, namespace))),
+  });
   const allowed = new Set(asked.filter((_, n) => answers[n]?.data?.allowed));
   return (namespace) => everywhere.allowed === true || allowed.has(namespace);
 }

@@ -20,8 +20,14 @@ type Namespace = Thing<'namespaces'>;
 export function Namespaces() {
   const { things, error, isPending, refetch } = useThings('namespaces');
   const create = useMay('namespace.write');
-  const writeIn = useMayIn('namespace.write', things.map((one) => one.name));
-  const deleteIn = useMayIn('namespace.delete', things.map((one) => one.name));
+  const writeIn = useMayIn(
+    'namespace.write',
+    things.map((one) => one.name),
+  );
+  const deleteIn = useMayIn(
+    'namespace.delete',
+    things.map((one) => one.name),
+  );
   const [edited, setEdited] = useState<Namespace | 'new'>();
   const [act, setAct] = useState<{ what: 'freeze' | 'delete'; namespace: Namespace }>();
   if (error) return <ProblemView error={error} retry={() => void refetch()} />;
@@ -38,7 +44,9 @@ export function Namespaces() {
       {things.length === 0 && (
         <Empty icon={IconBoxMultiple} title="No namespace yet">
           <Stack align="center" gap="sm">
-            <span>Templates, runs and roles live in namespaces, one for each team or service. Make the first one, then give roles in it.</span>
+            <span>
+              Templates, runs and roles live in namespaces, one for each team or service. Make the first one, then give roles in it.
+            </span>
             {create.allowed && add}
           </Stack>
         </Empty>
@@ -51,13 +59,22 @@ export function Namespaces() {
                 <Button variant="default" onClick={() => setEdited(one)} aria-label={`Edit namespace ${one.name}`}>
                   Edit
                 </Button>
-                <Button variant="default" onClick={() => setAct({ what: 'freeze', namespace: one })} aria-label={`${one.spec.frozen ? 'Unfreeze' : 'Freeze'} namespace ${one.name}`}>
+                <Button
+                  variant="default"
+                  onClick={() => setAct({ what: 'freeze', namespace: one })}
+                  aria-label={`${one.spec.frozen ? 'Unfreeze' : 'Freeze'} namespace ${one.name}`}
+                >
                   {one.spec.frozen ? 'Unfreeze' : 'Freeze'}
                 </Button>
               </>
             )}
             {deleteIn(one.name) && (
-              <Button variant="subtle" className={classes.danger ?? ''} onClick={() => setAct({ what: 'delete', namespace: one })} aria-label={`Delete namespace ${one.name}`}>
+              <Button
+                variant="subtle"
+                className={classes.danger ?? ''}
+                onClick={() => setAct({ what: 'delete', namespace: one })}
+                aria-label={`Delete namespace ${one.name}`}
+              >
                 Delete
               </Button>
             )}
@@ -67,8 +84,16 @@ export function Namespaces() {
       {edited !== undefined && <NamespaceDialog namespace={edited === 'new' ? undefined : edited} close={() => setEdited(undefined)} />}
       {act?.what === 'freeze' && <Freeze namespace={act.namespace} close={() => setAct(undefined)} />}
       {act?.what === 'delete' && (
-        <Confirm opened close={() => setAct(undefined)} title="Delete the namespace" what={`Delete namespace ${act.namespace.name}`} act={() => deleteThing('namespaces', act.namespace)}>
-          <Text size="sm">It must be empty: delete its templates and role bindings first. Runs in the record stay. The name may be given again.</Text>
+        <Confirm
+          opened
+          close={() => setAct(undefined)}
+          title="Delete the namespace"
+          what={`Delete namespace ${act.namespace.name}`}
+          act={() => deleteThing('namespaces', act.namespace)}
+        >
+          <Text size="sm">
+            It must be empty: delete its templates and role bindings first. Runs in the record stay. The name may be given again.
+          </Text>
         </Confirm>
       )}
     </Stack>
@@ -146,7 +171,12 @@ function NamespaceDialog({ namespace, close }: { namespace: Namespace | undefine
   const [description, setDescription] = useState(namespace?.spec.description ?? '');
   const [nodes, setNodes] = useState(namespace?.spec.nodes ?? '');
   const [revision, setRevision] = useState(namespace?.revision ?? 0);
-  const spec = { ...(title.trim() && { title: title.trim() }), ...(description.trim() && { description: description.trim() }), nodes: nodes.trim(), ...(namespace?.spec.frozen && { frozen: true }) };
+  const spec = {
+    ...(title.trim() && { title: title.trim() }),
+    ...(description.trim() && { description: description.trim() }),
+    nodes: nodes.trim(),
+    ...(namespace?.spec.frozen && { frozen: true }),
+  };
   return (
     <DocumentDialog
       title={namespace ? `Namespace ${namespace.name}` : 'New namespace'}
@@ -173,8 +203,21 @@ function NamespaceDialog({ namespace, close }: { namespace: Namespace | undefine
               data-autofocus
             />
           )}
-          <TextInput label="Title" description="A name for people." value={title} onChange={(event) => setTitle(event.currentTarget.value)} error={errorAt('/spec/title')} />
-          <Textarea label="What it is for" autosize minRows={1} value={description} onChange={(event) => setDescription(event.currentTarget.value)} error={errorAt('/spec/description')} />
+          <TextInput
+            label="Title"
+            description="A name for people."
+            value={title}
+            onChange={(event) => setTitle(event.currentTarget.value)}
+            error={errorAt('/spec/title')}
+          />
+          <Textarea
+            label="What it is for"
+            autosize
+            minRows={1}
+            value={description}
+            onChange={(event) => setDescription(event.currentTarget.value)}
+            error={errorAt('/spec/description')}
+          />
           <TextInput
             label="Nodes it may reach"
             description="By their labels, such as role=web,env!=dev. Empty: every node."

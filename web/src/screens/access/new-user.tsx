@@ -34,7 +34,14 @@ export function NewUser({ close, added }: { close: () => void; added: (name: str
     }
   };
   return (
-    <Modal opened onClose={close} title="Add an account" fullScreen={phone} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': 'Close', size: 36 }}>
+    <Modal
+      opened
+      onClose={close}
+      title="Add an account"
+      fullScreen={phone}
+      closeOnClickOutside={false}
+      closeButtonProps={{ 'aria-label': 'Close', size: 36 }}
+    >
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -42,7 +49,16 @@ export function NewUser({ close, added }: { close: () => void; added: (name: str
         }}
       >
         <Stack>
-          <SegmentedControl aria-label="Kind of account" value={kind} onChange={setKind} data={[{ value: 'person', label: 'A person' }, { value: 'service', label: 'A service account' }]} fullWidth />
+          <SegmentedControl
+            aria-label="Kind of account"
+            value={kind}
+            onChange={setKind}
+            data={[
+              { value: 'person', label: 'A person' },
+              { value: 'service', label: 'A service account' },
+            ]}
+            fullWidth
+          />
           <TextInput
             label="Name"
             description="Lower-case letters, digits and “-”. It stays for ever and is never given twice."
@@ -55,7 +71,13 @@ export function NewUser({ close, added }: { close: () => void; added: (name: str
             error={atField(error, '/name')}
             data-autofocus
           />
-          <TextInput label="Name for people" description="As they are called; may be changed." value={displayName} onChange={(event) => setDisplayName(event.currentTarget.value)} error={atField(error, '/displayName')} />
+          <TextInput
+            label="Name for people"
+            description="As they are called; may be changed."
+            value={displayName}
+            onChange={(event) => setDisplayName(event.currentTarget.value)}
+            error={atField(error, '/displayName')}
+          />
           {machine ? (
             <Alert color="blue" icon={<IconRobot aria-hidden />} styles={{ message: { color: 'var(--mantine-color-text)' } }}>
               It has no password and never approves. It signs in with an API key, which you make afterwards with{' '}
@@ -66,13 +88,13 @@ export function NewUser({ close, added }: { close: () => void; added: (name: str
             </Alert>
           ) : (
             <PasswordInput
-                label="First password"
-                description="At least 10 characters. Give it to them by another way; they change it under Me."
-                required
-                autoComplete="new-password"
-                value={password}
-                onChange={(event) => setPassword(event.currentTarget.value)}
-                error={atField(error, '/password')}
+              label="First password"
+              description="At least 10 characters. Give it to them by another way; they change it under Me."
+              required
+              autoComplete="new-password"
+              value={password}
+              onChange={(event) => setPassword(event.currentTarget.value)}
+              error={atField(error, '/password')}
             />
           )}
           {!machine && <Suggest take={setPassword} taken={password} />}

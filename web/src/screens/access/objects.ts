@@ -36,14 +36,21 @@ export function useUserNames(): string[] {
 /** Deletes a thing, if it still is as the caller saw it. */
 export async function deleteThing<P extends Plural>(kind: P, thing: Thing<P>): Promise<void> {
   await client.DELETE('/api/v1/objects/{kind}/{name}', {
-    params: { path: { kind, name: thing.name }, query: { namespace: thing.namespace || undefined }, header: { 'If-Match': `"${thing.revision}"` } },
+    params: {
+      path: { kind, name: thing.name },
+      query: { namespace: thing.namespace || undefined },
+      header: { 'If-Match': `"${thing.revision}"` },
+    },
   });
   changed();
 }
 
 /** Applies one document, if the thing still is as the caller saw it; revision 0 is for a new one. */
 export async function applyThing(document: object, revision: number): Promise<void> {
-  await client.POST('/api/v1/apply', { params: { header: { 'If-Match': `"${revision}"` } }, body: { documents: [document as Record<string, never>], dryRun: false } });
+  await client.POST('/api/v1/apply', {
+    params: { header: { 'If-Match': `"${revision}"` } },
+    body: { documents: [document as Record<string, never>], dryRun: false },
+  });
   changed();
 }
 

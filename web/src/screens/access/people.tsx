@@ -36,8 +36,27 @@ export function People() {
         clear={() => change({ q: '', kind: '', state: '' })}
         search={<SearchFilter label="Search people" placeholder="Name" value={filters.q} change={(q) => change({ q })} />}
       >
-        <Select label="Kind" clearable placeholder="All" data={[{ value: 'person', label: 'people' }, { value: 'service', label: 'service accounts' }]} value={filters.kind ?? null} onChange={(kind) => change({ kind: kind ?? '' })} clearButtonProps={{ 'aria-label': 'Clear kind' }} />
-        <Select label="State" clearable placeholder="All" data={['enabled', 'disabled']} value={filters.state ?? null} onChange={(state) => change({ state: state ?? '' })} clearButtonProps={{ 'aria-label': 'Clear state' }} />
+        <Select
+          label="Kind"
+          clearable
+          placeholder="All"
+          data={[
+            { value: 'person', label: 'people' },
+            { value: 'service', label: 'service accounts' },
+          ]}
+          value={filters.kind ?? null}
+          onChange={(kind) => change({ kind: kind ?? '' })}
+          clearButtonProps={{ 'aria-label': 'Clear kind' }}
+        />
+        <Select
+          label="State"
+          clearable
+          placeholder="All"
+          data={['enabled', 'disabled']}
+          value={filters.state ?? null}
+          onChange={(state) => change({ state: state ?? '' })}
+          clearButtonProps={{ 'aria-label': 'Clear state' }}
+        />
       </FilterBar>
       {write.allowed && (
         <Group>
@@ -86,7 +105,10 @@ function List({ pick }: { pick: (name: string) => void }) {
     .filter((user) => user.name.includes(q) || (user.displayName ?? '').toLowerCase().includes(q))
     .filter((user) => !filters.kind || user.serviceAccount === (filters.kind === 'service'))
     .filter((user) => !filters.state || user.enabled === (filters.state === 'enabled'))
-    .map((user) => ({ user, roles: heldBy(user.name, bindings, groups).map(({ binding }) => `${binding.spec.role} ${where(binding.namespace)}`) }));
+    .map((user) => ({
+      user,
+      roles: heldBy(user.name, bindings, groups).map(({ binding }) => `${binding.spec.role} ${where(binding.namespace)}`),
+    }));
   if (rows.length === 0) {
     return (
       <Empty icon={IconSearch} title="Nobody fits">
@@ -98,7 +120,8 @@ function List({ pick }: { pick: (name: string) => void }) {
 }
 
 const unique = (words: string[]): string => [...new Set(words)].join(', ');
-const factor = (user: User): string => (user.serviceAccount ? 'not for machines' : user.totpEnrolled ? 'authenticator app' : 'no authenticator app');
+const factor = (user: User): string =>
+  user.serviceAccount ? 'not for machines' : user.totpEnrolled ? 'authenticator app' : 'no authenticator app';
 
 function Rows({ rows, pick }: { rows: Row[]; pick: (name: string) => void }) {
   return (

@@ -53,16 +53,30 @@ export function PersonActions({ user }: { user: User }) {
       {act === 'name' && <Rename user={user} close={close} />}
       {act === 'password' && <SetPassword user={user} close={close} />}
       {act === 'totp' && (
-        <Confirm opened close={close} title="Reset the second factor" what={`Reset the second factor of ${user.name}`} act={() => update(user.name, { resetTotp: true })}>
+        <Confirm
+          opened
+          close={close}
+          title="Reset the second factor"
+          what={`Reset the second factor of ${user.name}`}
+          act={() => update(user.name, { resetTotp: true })}
+        >
           <Text size="sm">
-            {user.name} then signs in with the password alone and enrols a new authenticator under Me. All sessions of {user.name} end. Be sure that it is {user.name} who asked.
+            {user.name} then signs in with the password alone and enrols a new authenticator under Me. All sessions of {user.name} end. Be
+            sure that it is {user.name} who asked.
           </Text>
         </Confirm>
       )}
       {act === 'passkeys' && (
-        <Confirm opened close={close} title="Remove all passkeys" what={`Remove all passkeys of ${user.name}`} act={() => update(user.name, { removePasskeys: true })}>
+        <Confirm
+          opened
+          close={close}
+          title="Remove all passkeys"
+          what={`Remove all passkeys of ${user.name}`}
+          act={() => update(user.name, { removePasskeys: true })}
+        >
           <Text size="sm">
-            {user.name} can sign in and confirm with none of them any more. What they count for in the trust root stays until the root is changed: revoke them there.
+            {user.name} can sign in and confirm with none of them any more. What they count for in the trust root stays until the root is
+            changed: revoke them there.
           </Text>
         </Confirm>
       )}
@@ -77,8 +91,8 @@ export function PersonActions({ user }: { user: User }) {
         >
           {user.enabled ? (
             <Text size="sm">
-              All sessions of {mine ? 'yours' : user.name} end at once, its API keys are refused, and its approvals of runs that have not begun count no more. The account stays for the record and can
-              be enabled again.
+              All sessions of {mine ? 'yours' : user.name} end at once, its API keys are refused, and its approvals of runs that have not
+              begun count no more. The account stays for the record and can be enabled again.
             </Text>
           ) : (
             <Text size="sm">{user.name} may sign in again, with the roles that are still given.</Text>
@@ -92,7 +106,14 @@ export function PersonActions({ user }: { user: User }) {
 function Rename({ user, close }: { user: User; close: () => void }) {
   const [name, setName] = useState(user.displayName ?? '');
   return (
-    <Confirm opened close={close} title={`The name of ${user.name} for people`} what="Save the name" color="indigo" act={() => update(user.name, { displayName: name.trim() })}>
+    <Confirm
+      opened
+      close={close}
+      title={`The name of ${user.name} for people`}
+      what="Save the name"
+      color="indigo"
+      act={() => update(user.name, { displayName: name.trim() })}
+    >
       <TextInput label="Name for people" value={name} onChange={(event) => setName(event.currentTarget.value)} data-autofocus />
     </Confirm>
   );
@@ -112,8 +133,19 @@ function SetPassword({ user, close }: { user: User; close: () => void }) {
   };
   return (
     <Confirm opened close={close} title="Set a password" what={`Set the password of ${user.name}`} disabled={password === ''} act={act}>
-      <Text size="sm">The old password and all sessions of {user.name} end at once. A second factor stays. Hand the new one over by another way than this server.</Text>
-      <PasswordInput label="New password" description="At least 10 characters." autoComplete="new-password" value={password} onChange={(event) => type(event.currentTarget.value)} error={atField(refused, '/password')} data-autofocus />
+      <Text size="sm">
+        The old password and all sessions of {user.name} end at once. A second factor stays. Hand the new one over by another way than this
+        server.
+      </Text>
+      <PasswordInput
+        label="New password"
+        description="At least 10 characters."
+        autoComplete="new-password"
+        value={password}
+        onChange={(event) => type(event.currentTarget.value)}
+        error={atField(refused, '/password')}
+        data-autofocus
+      />
       <Suggest take={type} taken={password} />
     </Confirm>
   );

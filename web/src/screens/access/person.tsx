@@ -20,7 +20,14 @@ export function Person({ name, close }: { name: string; close: () => void }) {
   const { data, error, refetch } = api.useQuery('get', '/api/v1/users/{name}', { params: { path: { name } } });
   const write = useMay('user.write');
   return (
-    <Drawer opened onClose={close} position="right" size={phone ? '100%' : 'lg'} title={`Account ${name}`} closeButtonProps={{ 'aria-label': 'Close', size: 36 }}>
+    <Drawer
+      opened
+      onClose={close}
+      position="right"
+      size={phone ? '100%' : 'lg'}
+      title={`Account ${name}`}
+      closeButtonProps={{ 'aria-label': 'Close', size: 36 }}
+    >
       {error && <ProblemView error={error} retry={() => void refetch()} />}
       {!data && !error && <Loading />}
       {data && (
@@ -96,7 +103,9 @@ function Held({ name }: { name: string }) {
           <Until expires={binding.spec.expires} />
         </Group>
       ))}
-      <Text size="sm">{within.length > 0 ? `In ${within.length === 1 ? 'group' : 'the groups'} ${either(within, 'and')}.` : 'In no group.'}</Text>
+      <Text size="sm">
+        {within.length > 0 ? `In ${within.length === 1 ? 'group' : 'the groups'} ${either(within, 'and')}.` : 'In no group.'}
+      </Text>
       <Group gap="sm">
         {give.allowed && (
           <ButtonLink to="/access" search={{ tab: 'roles', give: `user:${name}` }} variant="default">
@@ -144,7 +153,8 @@ function Keys({ name, machine }: { name: string; machine: boolean }) {
       ))}
       {data && data.keys.length > 0 && (
         <Alert color="blue" p="xs" styles={{ message: { color: 'var(--mantine-color-text)' } }}>
-          These are what the account says. Before you put one into a trust root, compare its id with {me.user === name ? 'your own key' : name} in person.
+          These are what the account says. Before you put one into a trust root, compare its id with{' '}
+          {me.user === name ? 'your own key' : name} in person.
         </Alert>
       )}
     </Section>

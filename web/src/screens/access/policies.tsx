@@ -77,14 +77,25 @@ export default function Policies() {
       <List add={write.allowed ? () => change({ policy: NEW }) : undefined} open={(name) => change({ policy: name })}>
         {(one) =>
           write.allowed && (
-            <Button variant="subtle" className={classes.danger ?? ''} onClick={() => setDoomed(one)} aria-label={`Delete policy ${one.name}`}>
+            <Button
+              variant="subtle"
+              className={classes.danger ?? ''}
+              onClick={() => setDoomed(one)}
+              aria-label={`Delete policy ${one.name}`}
+            >
               Delete
             </Button>
           )
         }
       </List>
       {doomed && (
-        <Confirm opened close={() => setDoomed(undefined)} title="Delete the policy" what={`Delete policy ${doomed.name}`} act={() => deleteThing('policies', doomed)}>
+        <Confirm
+          opened
+          close={() => setDoomed(undefined)}
+          title="Delete the policy"
+          what={`Delete policy ${doomed.name}`}
+          act={() => deleteThing('policies', doomed)}
+        >
           <Text size="sm">What it allows is allowed no more, and what it forbids is forbidden no more, from the next request on.</Text>
         </Confirm>
       )}
@@ -92,7 +103,15 @@ export default function Policies() {
   );
 }
 
-function List({ add, open, children }: { add: (() => void) | undefined; open: (name: string) => void; children: (policy: Thing<'policies'>) => ReactNode }) {
+function List({
+  add,
+  open,
+  children,
+}: {
+  add: (() => void) | undefined;
+  open: (name: string) => void;
+  children: (policy: Thing<'policies'>) => ReactNode;
+}) {
   const { things, error, isPending, refetch } = useThings('policies');
   if (error) return <ProblemView error={error} retry={() => void refetch()} />;
   if (isPending) return <Loading />;
@@ -106,8 +125,8 @@ function List({ add, open, children }: { add: (() => void) | undefined; open: (n
       <Empty icon={IconGavel} title="Roles alone decide">
         <Stack align="center" gap="sm">
           <span>
-            The built-in policies give each role its rights; they are part of the program. A policy of your own allows more, or forbids: “nobody requests anything in shop before 2 January”, “whoever is on
-            call may cancel”.
+            The built-in policies give each role its rights; they are part of the program. A policy of your own allows more, or forbids:
+            “nobody requests anything in shop before 2 January”, “whoever is on call may cancel”.
           </span>
           {button}
         </Stack>

@@ -82,13 +82,21 @@ function Subjects({ value, change, error }: { value: string[]; change: (value: s
   const { things: groups } = useThings('groups');
   const known = (kind: string) => value.map(readSubject).map((one) => one?.[kind as 'user']);
   const options = (kind: 'user' | 'group', names: string[]) =>
-    [...new Set([...names, ...known(kind)])].filter((name) => name !== undefined).map((name) => ({ value: `${kind}:${name}`, label: kind === 'group' ? `group ${name}` : name }));
+    [...new Set([...names, ...known(kind)])]
+      .filter((name) => name !== undefined)
+      .map((name) => ({ value: `${kind}:${name}`, label: kind === 'group' ? `group ${name}` : name }));
   return (
     <MultiSelect
       label="Who"
       required
       data={[
-        { group: 'Groups', items: options('group', groups.map((group) => group.name)) },
+        {
+          group: 'Groups',
+          items: options(
+            'group',
+            groups.map((group) => group.name),
+          ),
+        },
         { group: 'People and service accounts', items: options('user', users) },
       ]}
       value={value}

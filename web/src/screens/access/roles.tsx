@@ -36,7 +36,12 @@ export function Roles() {
         <Button variant="default" onClick={() => setEdited(binding)} aria-label={`Change ${binding.name}`}>
           Change
         </Button>
-        <Button variant="subtle" className={classes.danger ?? ''} onClick={() => setDoomed(binding)} aria-label={`Take ${binding.name} away`}>
+        <Button
+          variant="subtle"
+          className={classes.danger ?? ''}
+          onClick={() => setDoomed(binding)}
+          aria-label={`Take ${binding.name} away`}
+        >
           Take away
         </Button>
       </Group>
@@ -58,13 +63,22 @@ export function Roles() {
         </Empty>
       )}
       {fits.length > 0 && <List bindings={fits} acts={acts} />}
-      {filters.give !== undefined && places.length > 0 && <RoleDialog who={readSubject(filters.give)} places={places} close={() => change({ give: '' })} />}
+      {filters.give !== undefined && places.length > 0 && (
+        <RoleDialog who={readSubject(filters.give)} places={places} close={() => change({ give: '' })} />
+      )}
       {edited && <RoleDialog binding={edited} places={places} close={() => setEdited(undefined)} />}
       {doomed && (
-        <Confirm opened close={() => setDoomed(undefined)} title="Take the role away" what={`Take ${doomed.spec.role} ${where(doomed.namespace)} away`} act={() => deleteThing('rolebindings', doomed)}>
+        <Confirm
+          opened
+          close={() => setDoomed(undefined)}
+          title="Take the role away"
+          what={`Take ${doomed.spec.role} ${where(doomed.namespace)} away`}
+          act={() => deleteThing('rolebindings', doomed)}
+        >
           <Text size="sm">
-            {doomed.spec.subjects.map((subject) => subject.user ?? `group ${subject.group}`).join(', ')} had it by {doomed.name}. It counts from the next request on, also for approvals already given to
-            runs that have not begun. To take it from one of several, change it instead.
+            {doomed.spec.subjects.map((subject) => subject.user ?? `group ${subject.group}`).join(', ')} had it by {doomed.name}. It counts
+            from the next request on, also for approvals already given to runs that have not begun. To take it from one of several, change
+            it instead.
           </Text>
         </Confirm>
       )}
@@ -78,7 +92,9 @@ function Filters({ names }: { names: string[] }) {
     <FilterBar
       active={[filters.q, filters.namespace, filters.role, filters.ends].filter(Boolean).length}
       clear={() => change({ q: '', namespace: '', role: '', ends: '' })}
-      search={<SearchFilter label="Search roles" placeholder="A person, a group or a binding" value={filters.q} change={(q) => change({ q })} />}
+      search={
+        <SearchFilter label="Search roles" placeholder="A person, a group or a binding" value={filters.q} change={(q) => change({ q })} />
+      }
     >
       <Select
         label="Where"
@@ -90,7 +106,15 @@ function Filters({ names }: { names: string[] }) {
         onChange={(namespace) => change({ namespace: namespace ?? '' })}
         clearButtonProps={{ 'aria-label': 'Clear where' }}
       />
-      <Select label="Role" clearable placeholder="All" data={ROLES.map((one) => one.role)} value={filters.role ?? null} onChange={(role) => change({ role: role ?? '' })} clearButtonProps={{ 'aria-label': 'Clear role' }} />
+      <Select
+        label="Role"
+        clearable
+        placeholder="All"
+        data={ROLES.map((one) => one.role)}
+        value={filters.role ?? null}
+        onChange={(role) => change({ role: role ?? '' })}
+        clearButtonProps={{ 'aria-label': 'Clear role' }}
+      />
       <Select
         label="Ends"
         clearable
@@ -110,7 +134,8 @@ function Filters({ names }: { names: string[] }) {
 
 function fitting(binding: Binding, by: { q?: string; namespace?: string; role?: string; ends?: string }): boolean {
   const q = (by.q ?? '').toLowerCase();
-  const named = q === '' || binding.name.includes(q) || binding.spec.subjects.some((subject) => (subject.user ?? subject.group).includes(q));
+  const named =
+    q === '' || binding.name.includes(q) || binding.spec.subjects.some((subject) => (subject.user ?? subject.group).includes(q));
   const here = !by.namespace || binding.namespace === (by.namespace === '-' ? '' : by.namespace);
   return named && here && (!by.role || binding.spec.role === by.role) && (!by.ends || ending(binding.spec.expires) === by.ends);
 }

@@ -16,7 +16,14 @@ export function Why({ person, place, actions, close }: { person: Person; place: 
   const mayNot = actions.filter((action) => !may.includes(action));
   const [open, setOpen] = useState<string | null>(actions.length === 1 ? (actions[0]?.name ?? null) : null);
   return (
-    <Drawer opened onClose={close} position="right" size={phone ? '100%' : 'lg'} title={`${person.user} in ${placeName(place)}`} closeButtonProps={{ 'aria-label': 'Close', size: 36 }}>
+    <Drawer
+      opened
+      onClose={close}
+      position="right"
+      size={phone ? '100%' : 'lg'}
+      title={`${person.user} in ${placeName(place)}`}
+      closeButtonProps={{ 'aria-label': 'Close', size: 36 }}
+    >
       <Stack gap="xs">
         {!person.enabled && <Text size="sm">The account is disabled: while it is, nothing of this counts.</Text>}
         <Text size="sm" c="dimmed">
@@ -28,7 +35,13 @@ export function Why({ person, place, actions, close }: { person: Person; place: 
             return (
               <Accordion.Item key={action.name} value={action.name}>
                 <Accordion.Control
-                  icon={yes ? <IconCheck size={16} aria-hidden color="var(--mantine-color-teal-6)" /> : <IconMinus size={16} aria-hidden color="var(--mantine-color-dimmed)" />}
+                  icon={
+                    yes ? (
+                      <IconCheck size={16} aria-hidden color="var(--mantine-color-teal-6)" />
+                    ) : (
+                      <IconMinus size={16} aria-hidden color="var(--mantine-color-dimmed)" />
+                    )
+                  }
                 >
                   <Text size="sm">
                     {yes ? 'may' : 'may not'} {action.words}
@@ -37,7 +50,9 @@ export function Why({ person, place, actions, close }: { person: Person; place: 
                     {action.name}
                   </Text>
                 </Accordion.Control>
-                <Accordion.Panel>{open === action.name && <Reason user={person.user} place={place} action={action.name} yes={yes} />}</Accordion.Panel>
+                <Accordion.Panel>
+                  {open === action.name && <Reason user={person.user} place={place} action={action.name} yes={yes} />}
+                </Accordion.Panel>
               </Accordion.Item>
             );
           })}

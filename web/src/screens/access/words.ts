@@ -31,7 +31,10 @@ export const ROLES: { role: Role; may: string }[] = [
   { role: 'approver', may: 'Sees, and approves or rejects what others request.' },
   { role: 'requester', may: 'Requests, cancels and lets runs go on; approves what others request.' },
   { role: 'administrator', may: 'Writes templates, requests and approves. Given everywhere: also namespaces, nodes and join tokens.' },
-  { role: 'owner', may: 'Decides who has which role, and deletes. Given everywhere: also accounts, groups, policies and backups. Does not approve.' },
+  {
+    role: 'owner',
+    may: 'Decides who has which role, and deletes. Given everywhere: also accounts, groups, policies and backups. Does not approve.',
+  },
 ];
 
 /** `a`, `a or b`, `a, b or c` */
@@ -97,7 +100,12 @@ export function freeName(wanted: string, taken: string[]): string {
 }
 
 /** What applying needs of a thing: nothing that the server fills in. */
-export function toDocument(kind: Schemas['Kind'], name: string, spec: object, extra: { namespace?: string; labels?: Record<string, string> } = {}) {
+export function toDocument(
+  kind: Schemas['Kind'],
+  name: string,
+  spec: object,
+  extra: { namespace?: string; labels?: Record<string, string> } = {},
+) {
   const labels = extra.labels && Object.keys(extra.labels).length > 0 ? { labels: extra.labels } : {};
   return { apiVersion: 'synod/v1', kind, metadata: { ...(extra.namespace ? { namespace: extra.namespace } : {}), name, ...labels }, spec };
 }

@@ -12,7 +12,10 @@ const endless = (stopped: { yes: boolean }) =>
 describe('a body', () => {
   it('is read to its end', async () => {
     const seen: string[] = [];
-    expect(await read(new Response('all of it'), new AbortController().signal, (text) => seen.push(text))).toEqual({ text: 'all of it', cut: false });
+    expect(await read(new Response('all of it'), new AbortController().signal, (text) => seen.push(text))).toEqual({
+      text: 'all of it',
+      cut: false,
+    });
     expect(seen.at(-1)).toBe('all of it');
     expect(await read(new Response(null), new AbortController().signal, () => undefined)).toEqual({ text: '', cut: false });
   });

@@ -13,7 +13,12 @@ export interface Shown {
 export const MOST = 256 * 1024;
 
 /** Reads a body as text, up to `most` bytes and until it is stopped; streams that never end are cut there. */
-export async function read(response: Response, signal: AbortSignal, progress: (text: string) => void, most = MOST): Promise<{ text: string; cut: boolean }> {
+export async function read(
+  response: Response,
+  signal: AbortSignal,
+  progress: (text: string) => void,
+  most = MOST,
+): Promise<{ text: string; cut: boolean }> {
   const reader = response.body?.getReader();
   if (reader === undefined) return { text: '', cut: false };
   const decoder = new TextDecoder();

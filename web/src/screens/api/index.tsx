@@ -19,10 +19,15 @@ export default function Api() {
   const document = useQuery(documentOptions);
   const about = (
     <>
-      Everything the console does goes through this API. Scripts use it with an API key from <AnchorLink to="/me" size="sm" underline="always">Me</AnchorLink>. The whole description:{' '}
+      Everything the console does goes through this API. Scripts use it with an API key from{' '}
+      <AnchorLink to="/me" size="sm" underline="always">
+        Me
+      </AnchorLink>
+      . The whole description:{' '}
       <Anchor href={href('openapi.json')} size="sm" underline="always">
         openapi.json
-      </Anchor>.
+      </Anchor>
+      .
     </>
   );
   return (
@@ -74,7 +79,8 @@ function Described({ document }: { document: ApiDocument }) {
       ) : (
         <Stack visibleFrom="md">
           <Empty icon={IconCode} title="Choose an operation">
-            {all.length} operations, version {document.info.version}. Each shows what it takes and answers, and can be tried as the one who is signed in.
+            {all.length} operations, version {document.info.version}. Each shows what it takes and answers, and can be tried as the one who
+            is signed in.
           </Empty>
         </Stack>
       )}

@@ -27,7 +27,9 @@ describe('schemas', () => {
     expect(kindOf({ type: 'array', items: { $ref: '#/components/schemas/Problem' } }, document)).toBe('list of Problem');
     expect(kindOf({ type: 'object', additionalProperties: { type: ['string', 'null'] } }, document)).toBe('map of string or null');
     expect(kindOf({}, document)).toBe('anything');
-    expect(aboutOf({ oneOf: [{ $ref: '#/components/schemas/Timestamp', description: 'When.' }, { type: 'null' }] }, document)).toBe('When.');
+    expect(aboutOf({ oneOf: [{ $ref: '#/components/schemas/Timestamp', description: 'When.' }, { type: 'null' }] }, document)).toBe(
+      'When.',
+    );
   });
   it('open where there is something inside', () => {
     expect(opens({ oneOf: [{ $ref: '#/components/schemas/Timestamp' }, { type: 'null' }] }, document)).toBe(false);
@@ -36,12 +38,18 @@ describe('schemas', () => {
     expect(opens({ $ref: '#/components/schemas/Loop' }, round)).toBe(false);
   });
   it('are found by reference', () => {
-    expect(resolved({ $ref: '#/components/schemas/Node', description: 'This one.' }, document)).toMatchObject({ name: 'Node', schema: { description: 'This one.' } });
+    expect(resolved({ $ref: '#/components/schemas/Node', description: 'This one.' }, document)).toMatchObject({
+      name: 'Node',
+      schema: { description: 'This one.' },
+    });
     expect(resolved({ $ref: '#/components/schemas/Nothing' }, document)).toEqual({ schema: { $ref: '#/components/schemas/Nothing' } });
   });
   it('give a body to begin with, also where they come back to themselves', () => {
     expect(starter({ $ref: '#/components/schemas/NodeChange' }, document)).toEqual({ labels: {} });
-    const round: ApiDocument = { ...document, components: { schemas: { Tree: { properties: { child: { $ref: '#/components/schemas/Tree' } }, required: ['child'] } } } };
+    const round: ApiDocument = {
+      ...document,
+      components: { schemas: { Tree: { properties: { child: { $ref: '#/components/schemas/Tree' } }, required: ['child'] } } },
+    };
     expect(starter({ $ref: '#/components/schemas/Tree' }, round)).toEqual({ child: {} });
     for (const { operation, id } of all) {
       const schema = operation.requestBody?.content['application/json']?.schema;
@@ -51,7 +59,14 @@ describe('schemas', () => {
 });
 
 describe('curl', () => {
-  const filled = { method: 'patch' as const, path: '/api/v1/nodes/{name}', pathParams: { name: 'a b/c' }, query: { limit: '5', cursor: '' }, header: { 'If-Match': '"3"' }, body: `{"labels":{"it":"it's"}}` };
+  const filled = {
+    method: 'patch' as const,
+    path: '/api/v1/nodes/{name}',
+    pathParams: { name: 'a b/c' },
+    query: { limit: '5', cursor: '' },
+    header: { 'If-Match': '"3"' },
+    body: `{"labels":{"it":"it's"}}`,
+  };
   it('says the same, and leaves nothing to the shell', () => {
     expect(curl('https://x', filled)).toBe(
       [
@@ -63,5 +78,6 @@ describe('curl', () => {
       ].join(' \\\n'),
     );
   });
-  it('keeps the braces of what is not filled in', () => expect(address('', { ...filled, pathParams: {}, query: {} })).toBe('/api/v1/nodes/{name}'));
+  it('keeps the braces of what is not filled in', () =>
+    expect(address('', { ...filled, pathParams: {}, query: {} })).toBe('/api/v1/nodes/{name}'));
 });

@@ -15,16 +15,31 @@ export function operations(document: ApiDocument): Listed[] {
   return Object.entries(document.paths).flatMap(([path, item]) =>
     METHODS.flatMap((method) => {
       const operation = item[method];
-      return operation === undefined ? [] : [{ id: operation.operationId ?? `${method} ${path}`, method, path, tag: operation.tags?.[0] ?? 'other', operation }];
+      return operation === undefined
+        ? []
+        : [{ id: operation.operationId ?? `${method} ${path}`, method, path, tag: operation.tags?.[0] ?? 'other', operation }];
     }),
   );
 }
 
 /** Those whose method, path or words contain every word of the search. */
 export function found(all: Listed[], search: string): Listed[] {
-  const words = search.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = search
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   return all.filter(({ id, method, path, tag, operation }) => {
-    const text = [method, path, tag, id, operation.summary ?? '', operation.description ?? '', ...(operation.parameters ?? []).map((one) => one.name)].join(' ').toLowerCase();
+    const text = [
+      method,
+      path,
+      tag,
+      id,
+      operation.summary ?? '',
+      operation.description ?? '',
+      ...(operation.parameters ?? []).map((one) => one.name),
+    ]
+      .join(' ')
+      .toLowerCase();
     return words.every((word) => text.includes(word));
   });
 }
@@ -40,7 +55,9 @@ export function byTag(listed: Listed[]): [string, Listed[]][] {
 export function resolved(schema: JsonSchema, document: ApiDocument): { schema: JsonSchema; name?: string } {
   const name = /^#\/components\/schemas\/(.+)$/.exec(schema.$ref ?? '')?.[1];
   const target = name === undefined ? undefined : document.components?.schemas?.[name];
-  return target === undefined ? { schema } : { schema: { ...target, ...(schema.description !== undefined && { description: schema.description }) }, name };
+  return target === undefined
+    ? { schema }
+    : { schema: { ...target, ...(schema.description !== undefined && { description: schema.description }) }, name };
 }
 
 /** `string`, `integer (int64)`, `list of Node`, `Run or null`: a schema's kind in a few words. */

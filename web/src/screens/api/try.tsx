@@ -24,8 +24,16 @@ export function Try({ listed, document }: { listed: Listed; document: ApiDocumen
   const [tried, setTried] = useState(false);
   const [asking, { open: ask, close }] = useDisclosure(false);
   const sent = useCall();
-  const of = (place: Parameter['in']) => Object.fromEntries(parameters.filter((one) => one.in === place).map((one) => [one.name, values[`${place} ${one.name}`] ?? '']));
-  const filled: Filled = { method, path, pathParams: of('path'), query: of('query'), header: of('header'), body: schema ? body : undefined };
+  const of = (place: Parameter['in']) =>
+    Object.fromEntries(parameters.filter((one) => one.in === place).map((one) => [one.name, values[`${place} ${one.name}`] ?? '']));
+  const filled: Filled = {
+    method,
+    path,
+    pathParams: of('path'),
+    query: of('query'),
+    header: of('header'),
+    body: schema ? body : undefined,
+  };
   const parsed = schema ? parse(body) : { value: undefined, wrong: undefined };
   const missing = parameters.filter((one) => one.required && (values[`${one.in} ${one.name}`] ?? '') === '');
   const changes = method !== 'get';
@@ -111,7 +119,10 @@ export function Try({ listed, document }: { listed: Listed; document: ApiDocumen
         }}
       >
         <Text size="sm">This is not a rehearsal: it is done as you, on this installation.</Text>
-        <Command text={`${method.toUpperCase()} ${address('', filled)}${filled.body === undefined ? '' : `\n\n${filled.body}`}`} label="Copy the request" />
+        <Command
+          text={`${method.toUpperCase()} ${address('', filled)}${filled.body === undefined ? '' : `\n\n${filled.body}`}`}
+          label="Copy the request"
+        />
       </Confirm>
     </Card>
   );
@@ -141,10 +152,21 @@ function useCall() {
     const began = performance.now();
     const given = (all: Record<string, string>) => Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''));
     try {
-      const response = await call(method, path, { params: { path: pathParams, query: given(query), header: given(header) }, body, signal: own.signal });
+      const response = await call(method, path, {
+        params: { path: pathParams, query: given(query), header: given(header) },
+        body,
+        signal: own.signal,
+      });
       const type = response.headers.get('content-type') ?? '';
       const show = (text: string, cut: boolean) =>
-        setShown({ status: response.status, words: response.statusText, headers: [...response.headers], body: readable(text, type), cut, tookMs: Math.round(performance.now() - began) });
+        setShown({
+          status: response.status,
+          words: response.statusText,
+          headers: [...response.headers],
+          body: readable(text, type),
+          cut,
+          tookMs: Math.round(performance.now() - began),
+        });
       show('', false);
       const { text, cut } = await read(response, own.signal, (part) => show(part, false));
       show(text, cut);
@@ -161,7 +183,13 @@ function Answer({ shown }: { shown: Shown }) {
   return (
     <Stack gap="xs" mt="md" component="section" aria-label="Answer">
       <Group gap="xs" role="status">
-        <Badge color={shown.status < 300 ? 'teal' : 'red'} variant="light" radius="sm" tt="none" styles={{ label: { color: 'var(--mantine-color-text)' } }}>
+        <Badge
+          color={shown.status < 300 ? 'teal' : 'red'}
+          variant="light"
+          radius="sm"
+          tt="none"
+          styles={{ label: { color: 'var(--mantine-color-text)' } }}
+        >
           {shown.status} {shown.words}
         </Badge>
         <Text size="sm" c="dimmed">

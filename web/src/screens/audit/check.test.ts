@@ -16,13 +16,18 @@ const [small = '', middle = '', large = ''] = log.heads;
 const at = '2026-11-23T00:00:00.000Z';
 const seen = (note: string, key = log.key) => ({ key, note, at });
 /** The same head, but for one part; its signature no longer fits, which does not matter to how it grew. */
-const altered = (note: string, part: number, value: string): string => note.split('\n').map((line, n) => (n === part ? value : line)).join('\n');
+const altered = (note: string, part: number, value: string): string =>
+  note
+    .split('\n')
+    .map((line, n) => (n === part ? value : line))
+    .join('\n');
 
 describe('a head after the one before', () => {
   it('is the first, the same, or grown', async () => {
     expect(await checkHead(large, log.key, undefined, read)).toMatchObject({ growth: 'first', signature: 'good' });
     expect(await checkHead(large, log.key, seen(large), read)).toMatchObject({ growth: 'same' });
-    for (const old of [small, middle]) expect(await checkHead(large, log.key, seen(old), read)).toMatchObject({ growth: 'grown', signature: 'good' });
+    for (const old of [small, middle])
+      expect(await checkHead(large, log.key, seen(old), read)).toMatchObject({ growth: 'grown', signature: 'good' });
     expect(await checkHead(middle, log.key, seen(large), read)).toMatchObject({ growth: 'older' });
   });
 

@@ -63,7 +63,13 @@ export interface CheckedProof {
 }
 
 /** Checks that an event is in the log: each hash is computed here. */
-export async function checkProof(position: number, proof: Schemas['AuditProof'], keyLine: string, before: Remembered | undefined, read: ReadTile): Promise<CheckedProof> {
+export async function checkProof(
+  position: number,
+  proof: Schemas['AuditProof'],
+  keyLine: string,
+  before: Remembered | undefined,
+  read: ReadTile,
+): Promise<CheckedProof> {
   const head = await checkHead(proof.checkpoint, keyLine, before, read);
   const bytes = canonical(proof.event);
   const leaf = await leafHash(text(bytes));
@@ -74,4 +80,5 @@ export async function checkProof(position: number, proof: Schemas['AuditProof'],
 
 /** Whether everything that can be checked holds. */
 export const holds = (proof: CheckedProof): boolean => proof.asked && proof.leads && headHolds(proof.head);
-export const headHolds = (head: CheckedHead): boolean => (head.signature === 'good' || head.signature === 'unsupported') && !WRONG.includes(head.growth);
+export const headHolds = (head: CheckedHead): boolean =>
+  (head.signature === 'good' || head.signature === 'unsupported') && !WRONG.includes(head.growth);

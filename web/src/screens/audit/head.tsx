@@ -53,11 +53,18 @@ export function LogHead() {
         <Title order={2} size="h4">
           The log’s head
         </Title>
-        <Button variant="default" leftSection={<IconRefresh size={16} aria-hidden />} loading={note.isFetching} onClick={() => void note.refetch()}>
+        <Button
+          variant="default"
+          leftSection={<IconRefresh size={16} aria-hidden />}
+          loading={note.isFetching}
+          onClick={() => void note.refetch()}
+        >
           Read it again
         </Button>
       </Group>
-      {error && <ProblemView error={error} retry={() => void (note.error ? note.refetch() : key.error ? key.refetch() : checked.refetch())} />}
+      {error && (
+        <ProblemView error={error} retry={() => void (note.error ? note.refetch() : key.error ? key.refetch() : checked.refetch())} />
+      )}
       {!error && checked.data === undefined && <Loading />}
       {checked.data && note.data && key.data && <Shown checked={checked.data} note={note.data} logKey={key.data} />}
     </Card>
@@ -82,7 +89,10 @@ function Shown({ checked, note, logKey }: { checked: CheckedHead; note: string; 
         >
           <Stack gap="xs" align="flex-start">
             <Text size="sm">{grown.words}</Text>
-            <Text size="sm">Tell who runs this server, and keep what is below: both heads are evidence. Only when you know why, such as a restored backup, take the new head.</Text>
+            <Text size="sm">
+              Tell who runs this server, and keep what is below: both heads are evidence. Only when you know why, such as a restored backup,
+              take the new head.
+            </Text>
             {checked.before && <Command text={checked.before.note} label="Copy the head seen before" />}
             <Button variant="default" onClick={open}>
               Take the new head
@@ -136,7 +146,10 @@ function Shown({ checked, note, logKey }: { checked: CheckedHead; note: string; 
           return queries.resetQueries({ queryKey: ['audit'] });
         }}
       >
-        <Text size="sm">This browser then forgets the head of {checked.before?.size} events that it saw, and compares with the new one from now on. Copy the old one first: it may be the only evidence.</Text>
+        <Text size="sm">
+          This browser then forgets the head of {checked.before?.size} events that it saw, and compares with the new one from now on. Copy
+          the old one first: it may be the only evidence.
+        </Text>
       </Confirm>
     </Stack>
   );
@@ -144,7 +157,12 @@ function Shown({ checked, note, logKey }: { checked: CheckedHead; note: string; 
 
 /** When the last event of the log was; shown to those who may see that event. */
 function LastEvent({ size }: { size: number }) {
-  const { data } = api.useQuery('get', '/api/v1/audit/proofs/{position}', { params: { path: { position: size } } }, { retry: false, enabled: size > 0 });
+  const { data } = api.useQuery(
+    'get',
+    '/api/v1/audit/proofs/{position}',
+    { params: { path: { position: size } } },
+    { retry: false, enabled: size > 0 },
+  );
   if (data === undefined) return null;
   return (
     <div>

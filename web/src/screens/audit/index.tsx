@@ -18,7 +18,10 @@ export default function Audit() {
   // The browser gives its cryptography to secure pages only.
   const able = window.isSecureContext && 'subtle' in crypto;
   return (
-    <Page title="Audit" about="Every event is a leaf of a Merkle tree whose head the server signs. Whoever changes, drops or inserts an event later cannot show heads that follow from each other.">
+    <Page
+      title="Audit"
+      about="Every event is a leaf of a Merkle tree whose head the server signs. Whoever changes, drops or inserts an event later cannot show heads that follow from each other."
+    >
       {!able && (
         <Alert color="orange" icon={<IconLockOpenOff aria-hidden />} styles={{ message: { color: 'var(--mantine-color-text)' } }}>
           This page was not opened by https, so the browser does not let it compute hashes. Use the command line instead.
@@ -74,7 +77,11 @@ function Pick({ position }: { position: string }) {
           </Button>
         </Group>
         <Text size="sm" c="dimmed" id="where-from">
-          Every event has one: open it on the <AnchorLink to="/events" size="sm" underline="always">events</AnchorLink> screen and choose “Prove it”.
+          Every event has one: open it on the{' '}
+          <AnchorLink to="/events" size="sm" underline="always">
+            events
+          </AnchorLink>{' '}
+          screen and choose “Prove it”.
         </Text>
       </Stack>
     </form>
@@ -82,7 +89,10 @@ function Pick({ position }: { position: string }) {
 }
 
 const WAYS = (position: string): [string, string][] => [
-  ['synod audit verify --save head.txt', 'Reads every event, recomputes the tree and compares it with the signed head; keeps the head for the next time.'],
+  [
+    'synod audit verify --save head.txt',
+    'Reads every event, recomputes the tree and compares it with the signed head; keeps the head for the next time.',
+  ],
   ['synod audit verify --from head.txt', 'Proves from hashes alone that the log still begins with what an earlier head signed.'],
   [`synod audit prove ${position}`, 'Proves one event, as above.'],
   ['synod audit export FOLDER', 'Writes the log as files that other tools read too.'],
@@ -96,8 +106,9 @@ function Whole({ position }: { position: string }) {
           Check the whole log
         </Title>
         <Text size="sm">
-          This page came from the server whose log it checks. To believe nobody, check from your own machine, and keep a head outside of Synod now and then. The agents do so as
-          well: each remembers the last head it saw and raises an alarm when the next does not follow.
+          This page came from the server whose log it checks. To believe nobody, check from your own machine, and keep a head outside of
+          Synod now and then. The agents do so as well: each remembers the last head it saw and raises an alarm when the next does not
+          follow.
         </Text>
         <SimpleGrid cols={{ base: 1, md: 2 }}>
           {WAYS(position).map(([command, about]) => (

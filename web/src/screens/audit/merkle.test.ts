@@ -30,7 +30,12 @@ describe('a log that a server wrote', () => {
         const other = await walk(leaf, place, size, proof.map(fromBase64));
         expect(other.root !== undefined && same(other.root, head.root), `at ${place} of ${size}`).toBe(false);
       }
-      const changed = await walk(await leafHash(text(canonical({ ...event, actor: 'user:mallory' }))), index, head.size, proof.map(fromBase64));
+      const changed = await walk(
+        await leafHash(text(canonical({ ...event, actor: 'user:mallory' }))),
+        index,
+        head.size,
+        proof.map(fromBase64),
+      );
       expect(changed.root !== undefined && same(changed.root, head.root)).toBe(false);
     }
   });
@@ -83,10 +88,16 @@ it('writes the paths of tiles as C2SP does', () => {
 
 describe('canonical JSON', () => {
   it('is that of RFC 8785', () => {
-    expect(canonical({ numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 1e-27], string: '\u20ac$\u000f\nA\'B"\\\\"/', literals: [null, true, false] })).toBe(
-      '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}',
+    expect(
+      canonical({
+        numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 1e-27],
+        string: '\u20ac$\u000f\nA\'B"\\\\"/',
+        literals: [null, true, false],
+      }),
+    ).toBe('{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}');
+    expect(canonical({ '\u20ac': 1, '\r': 2, '\ufb33': 3, '1': 4, '\u{1f600}': 5, '\u0080': 6, '\u00f6': 7 })).toBe(
+      '{"\\r":2,"1":4,"\u0080":6,"ö":7,"€":1,"\u{1f600}":5,"\ufb33":3}',
     );
-    expect(canonical({ '\u20ac': 1, '\r': 2, '\ufb33': 3, '1': 4, '\u{1f600}': 5, '\u0080': 6, '\u00f6': 7 })).toBe('{"\\r":2,"1":4,"\u0080":6,"ö":7,"€":1,"\u{1f600}":5,"\ufb33":3}');
     expect(canonical({ b: undefined, a: {} })).toBe('{"a":{}}');
   });
 });

@@ -129,6 +129,7 @@ export async function proveConsistency(old: number, size: number, read: ReadTile
 /** Where a tile stands below `/audit/tile/`, without its level: `x001/234`, `000.p/56`. */
 export function tilePath(index: number, width: number): string {
   const groups = [String(index % 1000).padStart(3, '0')];
-  for (let rest = Math.floor(index / 1000); rest > 0; rest = Math.floor(rest / 1000)) groups.unshift(`x${String(rest % 1000).padStart(3, '0')}`);
+  for (let rest = Math.floor(index / 1000); rest > 0; rest = Math.floor(rest / 1000))
+    groups.unshift(`x${String(rest % 1000).padStart(3, '0')}`);
   return groups.join('/') + (width < 256 ? `.p/${width}` : '');
 }

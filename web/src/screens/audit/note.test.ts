@@ -16,7 +16,9 @@ describe('a signed head', () => {
   it('does not count when a part of it is altered', async () => {
     const key = await readKey(log.key);
     const note = readNote(first);
-    expect(await verify({ ...note, text: note.text.replace(/\n(\d+)\n/, (_, size: string) => `\n${Number(size) + 1}\n`) }, key)).toBe('bad');
+    expect(await verify({ ...note, text: note.text.replace(/\n(\d+)\n/, (_, size: string) => `\n${Number(size) + 1}\n`) }, key)).toBe(
+      'bad',
+    );
     expect(await verify({ ...note, signatures: [] }, key)).toBe('unsigned');
     expect(await verify({ ...note, signatures: [...note.signatures, ...note.signatures] }, key)).toBe('unsigned');
     expect(await verify(note, { ...key, name: 'synod/other' })).toBe('unsigned');

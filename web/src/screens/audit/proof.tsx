@@ -21,7 +21,12 @@ type AuditProof = Schemas['AuditProof'];
 
 /** The proof that one event is in the log, checked here, step by step. */
 export function Proof({ position }: { position: number }) {
-  const proof = api.useQuery('get', '/api/v1/audit/proofs/{position}', { params: { path: { position } } }, { retry: false, staleTime: Infinity });
+  const proof = api.useQuery(
+    'get',
+    '/api/v1/audit/proofs/{position}',
+    { params: { path: { position } } },
+    { retry: false, staleTime: Infinity },
+  );
   const key = useLogKey();
   const checked = useQuery({
     queryKey: ['audit', 'proof', position, proof.data, key.data],
@@ -31,7 +36,8 @@ export function Proof({ position }: { position: number }) {
     retry: false,
   });
   const error = proof.error ?? key.error ?? checked.error;
-  if (error) return <ProblemView error={error} retry={() => void (proof.error ? proof.refetch() : key.error ? key.refetch() : checked.refetch())} />;
+  if (error)
+    return <ProblemView error={error} retry={() => void (proof.error ? proof.refetch() : key.error ? key.refetch() : checked.refetch())} />;
   if (proof.data === undefined || checked.data === undefined) return <Loading />;
   return <Shown position={position} proof={proof.data} checked={checked.data} />;
 }
@@ -51,10 +57,15 @@ function Shown({ position, proof, checked }: { position: number; proof: AuditPro
         styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}
       >
         <Text size="sm">
-          {event.type}: <AnchorLink to="/events" search={{ subject: event.subject }} c="inherit" td="underline" size="sm">{event.subject}</AnchorLink>, by {event.actor},{' '}
-          <Time at={event.time} />
+          {event.type}:{' '}
+          <AnchorLink to="/events" search={{ subject: event.subject }} c="inherit" td="underline" size="sm">
+            {event.subject}
+          </AnchorLink>
+          , by {event.actor}, <Time at={event.time} />
         </Text>
-        {good && checked.head.signature === 'unsupported' && <Text size="sm">All hashes hold; the signature could not be checked by this browser.</Text>}
+        {good && checked.head.signature === 'unsupported' && (
+          <Text size="sm">All hashes hold; the signature could not be checked by this browser.</Text>
+        )}
       </Alert>
       <Group gap="xs">
         <Download position={position} proof={proof} />
@@ -62,7 +73,9 @@ function Shown({ position, proof, checked }: { position: number; proof: AuditPro
       <Card>
         <ol className={classes.steps}>
           <Checked outcome={checked.asked ? 'good' : 'bad'} title="The event">
-            {checked.asked ? `This is the event at position ${position}. What is hashed is its canonical JSON, ${text(checked.bytes).length} bytes.` : 'The server answered with another event than the one asked for.'}
+            {checked.asked
+              ? `This is the event at position ${position}. What is hashed is its canonical JSON, ${text(checked.bytes).length} bytes.`
+              : 'The server answered with another event than the one asked for.'}
             <details>
               <summary className={classes.summary}>Show the bytes</summary>
               <Command text={checked.bytes} label="Copy the canonical JSON" />
@@ -78,7 +91,9 @@ function Shown({ position, proof, checked }: { position: number; proof: AuditPro
             <Path checked={checked} />
           </Checked>
           <Checked outcome={checked.leads ? 'good' : 'bad'} title="The root">
-            {checked.leads ? `The hashes lead to the root that the head of ${checked.head.head.size} events says: ` : 'The hashes do not lead to the root that the head says. What was logged is not what is shown. The head says: '}
+            {checked.leads
+              ? `The hashes lead to the root that the head of ${checked.head.head.size} events says: `
+              : 'The hashes do not lead to the root that the head says. What was logged is not what is shown. The head says: '}
             <Hash>{hex(checked.head.head.root)}</Hash>
           </Checked>
           <Checked outcome={signature.outcome} title="The head’s signature">
@@ -132,7 +147,13 @@ function Download({ position, proof }: { position: number; proof: AuditProof }) 
     return () => URL.revokeObjectURL(made);
   }, [proof]);
   return (
-    <Button component="a" variant="default" href={address} download={`synod-proof-${position}.json`} leftSection={<IconDownload size={16} aria-hidden />}>
+    <Button
+      component="a"
+      variant="default"
+      href={address}
+      download={`synod-proof-${position}.json`}
+      leftSection={<IconDownload size={16} aria-hidden />}
+    >
       Download the proof
     </Button>
   );

@@ -12,13 +12,23 @@ export const SIGNATURE: Record<Verdict, { outcome: Outcome; words: string }> = {
 };
 
 const GROWTH: Record<Growth, { outcome: Outcome; words: (size: number) => string }> = {
-  first: { outcome: 'unknown', words: () => 'This browser has not seen a head of this log before. It remembers this one, and the next is checked against it.' },
+  first: {
+    outcome: 'unknown',
+    words: () => 'This browser has not seen a head of this log before. It remembers this one, and the next is checked against it.',
+  },
   same: { outcome: 'good', words: () => 'It is the head this browser saw last.' },
   grown: { outcome: 'good', words: (size) => `The log still begins with the ${size} events this browser saw last: proved from hashes.` },
   older: { outcome: 'good', words: (size) => `It is a beginning of the log of ${size} events this browser saw last: proved from hashes.` },
-  shrunk: { outcome: 'bad', words: (size) => `This browser saw a log of ${size} events, and the log is shorter now: events were lost. That is so after a backup was restored; otherwise somebody took them away.` },
+  shrunk: {
+    outcome: 'bad',
+    words: (size) =>
+      `This browser saw a log of ${size} events, and the log is shorter now: events were lost. That is so after a backup was restored; otherwise somebody took them away.`,
+  },
   forked: { outcome: 'bad', words: (size) => `This browser saw another log of the same ${size} events: there are two histories.` },
-  rewritten: { outcome: 'bad', words: (size) => `The log does not begin with the ${size} events this browser saw: something before was changed.` },
+  rewritten: {
+    outcome: 'bad',
+    words: (size) => `The log does not begin with the ${size} events this browser saw: something before was changed.`,
+  },
   other: { outcome: 'bad', words: () => 'It is not the log this browser saw here before: its name or its key is another.' },
 };
 

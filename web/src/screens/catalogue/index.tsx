@@ -32,13 +32,20 @@ function Found({ templates, namespaces }: { templates: Template[]; namespaces: S
   if (templates.length === 0) return <None />;
   const places = [...new Set(templates.map((one) => one.metadata.namespace ?? ''))].sort();
   const labels = labelsOf(templates);
-  const shown = templates.filter((one) => (!search.namespace || one.metadata.namespace === search.namespace) && labelled(one, chosen) && finds(one, search.q ?? ''));
+  const shown = templates.filter(
+    (one) => (!search.namespace || one.metadata.namespace === search.namespace) && labelled(one, chosen) && finds(one, search.q ?? ''),
+  );
   return (
     <>
       <Stack gap="xs">
         <Group gap="sm" align="flex-end">
           <div className={classes.search}>
-            <SearchFilter aria-label="Search the catalogue" placeholder="Search: restart, password, team=shop…" value={search.q} change={(q) => set({ q })} />
+            <SearchFilter
+              aria-label="Search the catalogue"
+              placeholder="Search: restart, password, team=shop…"
+              value={search.q}
+              change={(q) => set({ q })}
+            />
           </div>
           {places.length > 1 && (
             <Select
@@ -74,7 +81,11 @@ function Found({ templates, namespaces }: { templates: Template[]; namespaces: S
       ) : (
         places.map((place) => {
           const here = shown.filter((one) => one.metadata.namespace === place);
-          return here.length > 0 && <Place key={place} name={place} namespace={namespaces.find((one) => one.metadata.name === place)} templates={here} />;
+          return (
+            here.length > 0 && (
+              <Place key={place} name={place} namespace={namespaces.find((one) => one.metadata.name === place)} templates={here} />
+            )
+          );
         })
       )}
     </>
@@ -98,7 +109,13 @@ function Place({ name, namespace, templates }: { name: string; namespace: Schema
           </Text>
         )}
         {frozen && (
-          <Badge variant="light" color="blue" tt="none" leftSection={<IconSnowflake size={12} aria-hidden />} styles={{ label: { color: 'var(--mantine-color-text)' } }}>
+          <Badge
+            variant="light"
+            color="blue"
+            tt="none"
+            leftSection={<IconSnowflake size={12} aria-hidden />}
+            styles={{ label: { color: 'var(--mantine-color-text)' } }}
+          >
             frozen: nothing may be requested
           </Badge>
         )}
@@ -124,7 +141,13 @@ function TemplateCard({ template, open }: { template: Template; open: boolean })
     <Card className={classes.card ?? ''} data-off={!enabled || undefined}>
       <Stack gap={6} h="100%">
         <Title order={3} size="h5">
-          <Anchor component={Link} fw={650} to={`/catalogue/${namespace}/${name}`} c="var(--mantine-color-text)" className={classes.cover ?? ''}>
+          <Anchor
+            component={Link}
+            fw={650}
+            to={`/catalogue/${namespace}/${name}`}
+            c="var(--mantine-color-text)"
+            className={classes.cover ?? ''}
+          >
             {title}
           </Anchor>
         </Title>
@@ -151,7 +174,8 @@ function TemplateCard({ template, open }: { template: Template; open: boolean })
         )}
         {!enabled && (
           <Text size="sm" className={classes.off}>
-            <IconBan size={14} aria-hidden /> Disabled: its newest revision ({revision}, by {author}, <Time at={updatedAt} ago />) says that it may not be requested.
+            <IconBan size={14} aria-hidden /> Disabled: its newest revision ({revision}, by {author}, <Time at={updatedAt} ago />) says that
+            it may not be requested.
           </Text>
         )}
         {enabled && !open && (

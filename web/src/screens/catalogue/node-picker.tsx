@@ -20,10 +20,14 @@ export function NodePicker(props: {
 }) {
   const { target, changed, targets } = props;
   const selector = targets?.selector ?? '';
-  const { data, error } = api.useQuery('get', '/api/v1/nodes', { params: { query: { ...(selector === '' ? {} : { selector }), limit: 500 } } });
+  const { data, error } = api.useQuery('get', '/api/v1/nodes', {
+    params: { query: { ...(selector === '' ? {} : { selector }), limit: 500 } },
+  });
   const allowed = useMemo(() => {
     const exclude = targets?.exclude ? parse(targets.exclude) : undefined;
-    return (data?.items ?? []).map((node) => ({ node, labels: labelsOfNode(node) })).filter(({ labels }) => !Array.isArray(exclude) || !matches(exclude, labels));
+    return (data?.items ?? [])
+      .map((node) => ({ node, labels: labelsOfNode(node) }))
+      .filter(({ labels }) => !Array.isArray(exclude) || !matches(exclude, labels));
   }, [data, targets?.exclude]);
   const read = parse(target);
   const requirements = Array.isArray(read) ? read : [];
@@ -58,7 +62,14 @@ export function NodePicker(props: {
             {key}
           </Text>
           {values.map(([value, count]) => (
-            <Chip key={value} size="sm" variant="outline" checked={asked(requirements, key, value)} onChange={() => changed(toggle(target, key, value))} classNames={{ label: classes.chip ?? '' }}>
+            <Chip
+              key={value}
+              size="sm"
+              variant="outline"
+              checked={asked(requirements, key, value)}
+              onChange={() => changed(toggle(target, key, value))}
+              classNames={{ label: classes.chip ?? '' }}
+            >
               {value} ({count})
             </Chip>
           ))}
@@ -74,7 +85,19 @@ export function NodePicker(props: {
   );
 }
 
-function Count({ count, matching, of, more, targets }: { count: number | undefined; matching: number | undefined; of: number; more: boolean; targets: Template['spec']['targets'] }) {
+function Count({
+  count,
+  matching,
+  of,
+  more,
+  targets,
+}: {
+  count: number | undefined;
+  matching: number | undefined;
+  of: number;
+  more: boolean;
+  targets: Template['spec']['targets'];
+}) {
   const least = targets?.min ?? 1;
   const most = targets?.max;
   const bounds = `${most ? `${least} to ${most}` : `at least ${least}`} needed`;
@@ -110,15 +133,35 @@ function Single({ nodes, target, changed }: { nodes: Schemas['Node'][]; target: 
   const found = nodes.filter((node) => node.name.includes(search));
   return (
     <div>
-      <Button variant="subtle" px="xs" onClick={turn} aria-expanded={opened} leftSection={opened ? <IconChevronUp size={16} aria-hidden /> : <IconChevronDown size={16} aria-hidden />}>
+      <Button
+        variant="subtle"
+        px="xs"
+        onClick={turn}
+        aria-expanded={opened}
+        leftSection={opened ? <IconChevronUp size={16} aria-hidden /> : <IconChevronDown size={16} aria-hidden />}
+      >
         Pick single nodes{picked ? ` (${picked.values.length})` : ''}
       </Button>
       <Collapse expanded={opened}>
         <Stack gap="xs" pt="xs">
-          {nodes.length > MANY && <TextInput aria-label="Search nodes by name" placeholder="Name" value={search} onChange={(event) => setSearch(event.currentTarget.value)} />}
+          {nodes.length > MANY && (
+            <TextInput
+              aria-label="Search nodes by name"
+              placeholder="Name"
+              value={search}
+              onChange={(event) => setSearch(event.currentTarget.value)}
+            />
+          )}
           <Group gap={6} role="group" aria-label="Nodes by name">
             {found.slice(0, 60).map((node) => (
-              <Chip key={node.name} size="sm" variant="outline" checked={asked(requirements, 'name', node.name)} onChange={() => changed(toggle(target, 'name', node.name))} classNames={{ label: classes.chip ?? '' }}>
+              <Chip
+                key={node.name}
+                size="sm"
+                variant="outline"
+                checked={asked(requirements, 'name', node.name)}
+                onChange={() => changed(toggle(target, 'name', node.name))}
+                classNames={{ label: classes.chip ?? '' }}
+              >
                 {node.name}
                 {node.connected ? '' : ' (away)'}
               </Chip>

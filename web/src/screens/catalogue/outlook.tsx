@@ -28,14 +28,21 @@ export function Outlook({ plan, open }: { plan: RunPlan; open: string[] }) {
             )}
             {keptOut.length > 0 && (
               <Text size="sm" component="div">
-                <IconAlertTriangle size={14} aria-hidden /> Matched, but kept out by the template or the namespace: <Names names={keptOut} />
+                <IconAlertTriangle size={14} aria-hidden /> Matched, but kept out by the template or the namespace:{' '}
+                <Names names={keptOut} />
               </Text>
             )}
           </Stack>
         </Accordion.Panel>
       </Accordion.Item>
       <Accordion.Item value="approvers">
-        <Accordion.Control>{approvers.length === 0 ? 'Nobody has to approve by the template’s rules' : manifest.breakGlass ? 'Who must ratify it afterwards' : 'Who must agree'}</Accordion.Control>
+        <Accordion.Control>
+          {approvers.length === 0
+            ? 'Nobody has to approve by the template’s rules'
+            : manifest.breakGlass
+              ? 'Who must ratify it afterwards'
+              : 'Who must agree'}
+        </Accordion.Control>
         <Accordion.Panel>
           <Agreement plan={plan} />
         </Accordion.Panel>
@@ -95,7 +102,8 @@ function Agreement({ plan: { approvers, manifest } }: { plan: RunPlan }) {
         </Text>
       )}
       <Text size="xs" c="dimmed">
-        {manifest.breakGlass ? 'You must sign until' : 'They may decide until'} <Time at={manifest.approveBy} />; no task starts after <Time at={manifest.expiresAt} />. A published trust root may ask for more.
+        {manifest.breakGlass ? 'You must sign until' : 'They may decide until'} <Time at={manifest.approveBy} />; no task starts after{' '}
+        <Time at={manifest.expiresAt} />. A published trust root may ask for more.
       </Text>
     </Stack>
   );
@@ -120,7 +128,10 @@ export function ManifestView({ plan: { manifest } }: { plan: RunPlan }) {
     ['Template', `${manifest.namespace}/${manifest.template.name}, revision ${manifest.template.revision} by ${manifest.template.author}`],
     ['Requested by', manifest.requester],
     ['Why', manifest.reason || '(no reason given)'],
-    ...Object.entries(manifest.inputs as Record<string, unknown>).map(([name, value]): [string, React.ReactNode] => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
+    ...Object.entries(manifest.inputs as Record<string, unknown>).map(([name, value]): [string, React.ReactNode] => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
     ...Object.keys(manifest.secrets ?? {}).map((name): [string, React.ReactNode] => [name, '⟨secret⟩']),
     ['Not before', manifest.notBefore ? <Time key="t" at={manifest.notBefore} /> : 'as soon as it is approved'],
     ...(manifest.breakGlass ? [['Break-glass rule', manifest.breakGlass] as [string, React.ReactNode]] : []),

@@ -52,7 +52,13 @@ export function RequestForm(props: {
   // The same key for the same request, so that sending it twice makes one run.
   const sent = useRef<{ of: string; key: string }>(undefined);
 
-  const request: RunRequest = { namespace, template: template.metadata.name, inputs: tidy(inputs) as RunRequest['inputs'], target: target.trim(), reason };
+  const request: RunRequest = {
+    namespace,
+    template: template.metadata.name,
+    inputs: tidy(inputs) as RunRequest['inputs'],
+    target: target.trim(),
+    reason,
+  };
   const notBefore = fromField(when);
   if (notBefore !== '') request.notBefore = notBefore;
   if (!mayAsk) request.breakGlass = '';
@@ -69,7 +75,8 @@ export function RequestForm(props: {
   const aboutNodes = error && NODES.has(error.code) ? (targetError ? sentence(targetError) : error.problem.detail) : undefined;
   const aboutTime = error?.code === TIME ? error.problem.detail : undefined;
   // What has a field of its own is told there, and only there.
-  const elsewhere = error !== undefined && aboutNodes === undefined && aboutTime === undefined && !(error.code === 'SYN-1002' && problems.length > 0);
+  const elsewhere =
+    error !== undefined && aboutNodes === undefined && aboutTime === undefined && !(error.code === 'SYN-1002' && problems.length > 0);
 
   const touch = (pointer: string) => setTouched((before) => (before.has(pointer) ? before : new Set(before).add(pointer)));
   const edit = (act: () => void) => {
@@ -150,10 +157,18 @@ export function RequestForm(props: {
                   Left out of what the link filled in: {given.dropped.join(', ')}. Secrets are never taken from a link.
                 </Alert>
               )}
-              <InputsForm schema={schema} inputs={inputs} errors={errors} disabled={busy} changed={(next) => edit(() => setInputs(next))} touched={touch} />
+              <InputsForm
+                schema={schema}
+                inputs={inputs}
+                errors={errors}
+                disabled={busy}
+                changed={(next) => edit(() => setInputs(next))}
+                touched={touch}
+              />
               {secrets.length > 0 && (
                 <Text size="xs" c="dimmed">
-                  {secrets.join(', ')}: sealed for each node when you request it. Nobody can read it afterwards, and it is kept nowhere here.
+                  {secrets.join(', ')}: sealed for each node when you request it. Nobody can read it afterwards, and it is kept nowhere
+                  here.
                 </Text>
               )}
               <NodePicker
@@ -206,7 +221,8 @@ export function RequestForm(props: {
               </Box>
             ) : (
               <Text size="sm" c="dimmed">
-                Shown here once the fields are filled in: the nodes, who must agree, and every step with your inputs in it. Nothing happens before you request it.
+                Shown here once the fields are filled in: the nodes, who must agree, and every step with your inputs in it. Nothing happens
+                before you request it.
               </Text>
             )}
           </Box>

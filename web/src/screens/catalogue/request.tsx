@@ -15,16 +15,14 @@ import { agreement, asTemplate, type Template, where } from './words';
 export default function Screen() {
   const { namespace, template: name } = useParams({ from: '/signed-in/catalogue/$namespace/$template' });
   const search = useSearch({ from: '/signed-in/catalogue/$namespace/$template' });
-  const { data, error, refetch } = api.useQuery('get', '/api/v1/objects/{kind}/{name}', { params: { path: { kind: 'templates', name }, query: { namespace } } });
+  const { data, error, refetch } = api.useQuery('get', '/api/v1/objects/{kind}/{name}', {
+    params: { path: { kind: 'templates', name }, query: { namespace } },
+  });
   const may = useCan('run.request', { namespace, template: name });
   const rules = useRules(namespace);
   const template = data && asTemplate(data);
   if (!template || may === undefined)
-    return (
-      <Page title={name}>
-        {error ? <ProblemView error={error} retry={() => void refetch()} /> : <Loading />}
-      </Page>
-    );
+    return <Page title={name}>{error ? <ProblemView error={error} retry={() => void refetch()} /> : <Loading />}</Page>;
   return (
     <Page
       title={template.spec.title}
@@ -32,8 +30,8 @@ export default function Screen() {
         <>
           {template.spec.description}
           <Text size="xs" mt={4}>
-            {namespace}/{name}, revision {template.metadata.revision} by {template.metadata.author}, <Time at={template.metadata.updatedAt} ago />. Runs on {where(template.spec)}. Needs{' '}
-            {agreement(template.spec)}.
+            {namespace}/{name}, revision {template.metadata.revision} by {template.metadata.author},{' '}
+            <Time at={template.metadata.updatedAt} ago />. Runs on {where(template.spec)}. Needs {agreement(template.spec)}.
           </Text>
         </>
       }
@@ -44,7 +42,9 @@ export default function Screen() {
       }
     >
       <Shut template={template} may={may} alone={rules.length > 0} />
-      {template.spec.enabled !== false && (may || rules.length > 0) && <RequestForm key={`${namespace}/${name}`} template={template} prefill={search} mayAsk={may} rules={rules} />}
+      {template.spec.enabled !== false && (may || rules.length > 0) && (
+        <RequestForm key={`${namespace}/${name}`} template={template} prefill={search} mayAsk={may} rules={rules} />
+      )}
     </Page>
   );
 }
@@ -54,12 +54,18 @@ function Shut({ template, may, alone }: { template: Template; may: boolean; alon
   if (template.spec.enabled === false)
     return (
       <Alert color="gray" icon={<IconBan aria-hidden />} title="Disabled" styles={{ title: { color: 'var(--mantine-color-text)' } }}>
-        Its newest revision ({revision}, by {author}, <Time at={updatedAt} ago />) says that it may not be requested. Whoever may change templates can enable it again.
+        Its newest revision ({revision}, by {author}, <Time at={updatedAt} ago />) says that it may not be requested. Whoever may change
+        templates can enable it again.
       </Alert>
     );
   if (!may)
     return (
-      <Alert color="gray" icon={<IconBan aria-hidden />} title="You may look, not request" styles={{ title: { color: 'var(--mantine-color-text)' } }}>
+      <Alert
+        color="gray"
+        icon={<IconBan aria-hidden />}
+        title="You may look, not request"
+        styles={{ title: { color: 'var(--mantine-color-text)' } }}
+      >
         Requesting in {namespace} takes the role requester there. Ask an owner for it.
         {alone && ' In an emergency the trust root may let you start this alone, by break-glass: fill in the form, and say why.'}
       </Alert>

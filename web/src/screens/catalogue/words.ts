@@ -19,7 +19,13 @@ export function where(spec: Template['spec']): string {
   return which + never + many;
 }
 
-const PEOPLE: Record<string, string> = { viewer: 'viewers', approver: 'approvers', requester: 'requesters', administrator: 'administrators', owner: 'owners' };
+const PEOPLE: Record<string, string> = {
+  viewer: 'viewers',
+  approver: 'approvers',
+  requester: 'requesters',
+  administrator: 'administrators',
+  owner: 'owners',
+};
 
 /** Who must agree: `2 people: 1 of the approvers and 1 of group oncall`. */
 export function agreement(spec: Template['spec']): string {
@@ -35,7 +41,15 @@ export function agreement(spec: Template['spec']): string {
 /** Whether a template has all words of a search, anywhere people would look. */
 export function finds(template: Template, search: string): boolean {
   const { namespace, name, labels } = template.metadata;
-  const text = [namespace, name, template.spec.title, template.spec.description, ...Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`)].join(' ').toLowerCase();
+  const text = [
+    namespace,
+    name,
+    template.spec.title,
+    template.spec.description,
+    ...Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`),
+  ]
+    .join(' ')
+    .toLowerCase();
   return search
     .toLowerCase()
     .split(/\s+/)
@@ -45,7 +59,9 @@ export function finds(template: Template, search: string): boolean {
 /** All labels that stand on templates, as `key=value`, those that most have first. */
 export function labelsOf(templates: readonly Template[]): string[] {
   const counts = new Map<string, number>();
-  for (const { metadata } of templates) for (const [key, value] of Object.entries(metadata.labels ?? {})) counts.set(`${key}=${value}`, (counts.get(`${key}=${value}`) ?? 0) + 1);
+  for (const { metadata } of templates)
+    for (const [key, value] of Object.entries(metadata.labels ?? {}))
+      counts.set(`${key}=${value}`, (counts.get(`${key}=${value}`) ?? 0) + 1);
   return [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b)).map(([label]) => label);
 }
 

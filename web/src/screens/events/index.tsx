@@ -1,4 +1,4 @@
-import { Autocomplete, Badge, Button, Group } from '@mantine/core';
+import { Badge, Button, Group, Select } from '@mantine/core';
 import { IconActivity, IconPlayerPause, IconPlayerPlay, IconSearchOff } from '@tabler/icons-react';
 import { useEffect, useRef, useState } from 'react';
 import { client, unwrap } from '~/api/client';
@@ -16,7 +16,13 @@ import { asked, type EventFilter, matches, merged } from './match';
 /** Events that came while the screen was open are kept up to here; older ones are read anew page by page. */
 const MOST_FRESH = 500;
 
-const KINDS = ['run', 'approval', 'task', 'object', 'node', 'user', 'session', 'api_key', 'join_token', 'trust', 'backup', 'server'].map((kind) => `synod.${kind}.*`);
+/** What events are about, each as the types it stands for. */
+const KINDS = ['run', 'approval', 'task', 'object', 'node', 'user', 'session', 'api_key', 'join_token', 'trust', 'backup', 'server'].map(
+  (kind) => ({
+    value: `synod.${kind}.*`,
+    label: kind.replace('_', ' '),
+  }),
+);
 
 /** What happened, newest first; new events come in on top. */
 export default function Events() {
@@ -30,13 +36,25 @@ export default function Events() {
   const events = merged(live.shown, found.items, Number.MAX_SAFE_INTEGER);
   const active = Object.keys(query).length;
   return (
-    <Page title="Events" about="Everything that happened, in order. Each event is also a leaf of the audit log." actions={<Pause {...live} />}>
+    <Page
+      title="Events"
+      about="Everything that happened, in order. Each event is also a leaf of the audit log."
+      actions={<Pause {...live} />}
+    >
       <FilterBar
         active={active}
         clear={() => change({ type: '', subject: '', actor: '', namespace: '', run: '', since: '', until: '' })}
         search={<SearchFilter label="Type" placeholder="synod.run.*" value={filters.type} change={(type) => change({ type })} />}
       >
-        <Autocomplete label="Sort" placeholder="Any sort" data={KINDS} value={KINDS.includes(filters.type ?? '') ? filters.type : ''} onOptionSubmit={(type) => change({ type })} />
+        <Select
+          label="Kind"
+          placeholder="Any"
+          data={KINDS}
+          value={KINDS.some((kind) => kind.value === filters.type) ? (filters.type ?? null) : null}
+          onChange={(type) => change({ type: type ?? '' })}
+          clearable
+          clearButtonProps={{ 'aria-label': 'Any kind' }}
+        />
         <TextFilter label="Subject" placeholder="node/web-1" value={filters.subject} change={(subject) => change({ subject })} />
         <TextFilter label="Actor" placeholder="user:alice" value={filters.actor} change={(actor) => change({ actor })} />
         <TextFilter label="Namespace" placeholder="shop" value={filters.namespace} change={(namespace) => change({ namespace })} />
@@ -54,7 +72,13 @@ export default function Events() {
               <EventItem key={event.position} event={event} fresh={live.positions.has(event.position)} only={(filter) => change(filter)} />
             ))}
           </ol>
-          <More shown={events.length} what={events.length === 1 ? 'event' : 'events'} more={found.hasNextPage} busy={found.isFetchingNextPage} next={() => void found.fetchNextPage()} />
+          <More
+            shown={events.length}
+            what={events.length === 1 ? 'event' : 'events'}
+            more={found.hasNextPage}
+            busy={found.isFetchingNextPage}
+            next={() => void found.fetchNextPage()}
+          />
         </>
       )}
     </Page>
@@ -104,7 +128,11 @@ function Pause({ paused, held, toggle }: { paused: boolean; held: number; toggle
       >
         {state}
       </Badge>
-      <Button variant="default" onClick={toggle} leftSection={paused ? <IconPlayerPlay size={16} aria-hidden /> : <IconPlayerPause size={16} aria-hidden />}>
+      <Button
+        variant="default"
+        onClick={toggle}
+        leftSection={paused ? <IconPlayerPlay size={16} aria-hidden /> : <IconPlayerPause size={16} aria-hidden />}
+      >
         {paused ? `Go on${held > 0 ? ` (${held === MOST_FRESH ? `${held} or more` : held} new)` : ''}` : 'Pause'}
       </Button>
     </Group>
@@ -114,7 +142,8 @@ function Pause({ paused, held, toggle }: { paused: boolean; held: number; toggle
 function None({ filtered }: { filtered: boolean }) {
   return filtered ? (
     <Empty icon={IconSearchOff} title="No event fits">
-      A type may end with <code>*</code>, as in <code>synod.run.*</code>; subject, actor and namespace are looked for whole. What comes from now on appears here by itself.
+      A type may end with <code>*</code>, as in <code>synod.run.*</code>; subject, actor and namespace are looked for whole. What comes from
+      now on appears here by itself.
     </Empty>
   ) : (
     <Empty icon={IconActivity} title="Nothing has happened yet">

@@ -1,4 +1,4 @@
-import { Button, Collapse, Group, Stack, Text } from '@mantine/core';
+import { Button, Group, Stack, Text } from '@mantine/core';
 import { IconChevronRight } from '@tabler/icons-react';
 import { useId, useState } from 'react';
 import { Command } from '~/components/command';
@@ -15,7 +15,13 @@ export function EventItem({ event, fresh, only }: { event: SynodEvent; fresh: bo
   const id = useId();
   return (
     <li className={classes.item} data-fresh={fresh || undefined}>
-      <button type="button" className={classes.line} aria-expanded={open} aria-controls={id} onClick={() => setOpen(!open)}>
+      <button
+        type="button"
+        className={classes.line}
+        aria-expanded={open}
+        aria-controls={open ? id : undefined}
+        onClick={() => setOpen(!open)}
+      >
         <IconChevronRight size={16} aria-hidden className={classes.chevron} />
         <span className={classes.quiet}>
           <Time at={event.time} />
@@ -29,9 +35,11 @@ export function EventItem({ event, fresh, only }: { event: SynodEvent; fresh: bo
           {event.namespace ? ` in ${event.namespace}` : ''}
         </span>
       </button>
-      <Collapse expanded={open} id={id}>
-        {open && <Detail event={event} only={only} />}
-      </Collapse>
+      {open && (
+        <div id={id}>
+          <Detail event={event} only={only} />
+        </div>
+      )}
     </li>
   );
 }
@@ -90,11 +98,11 @@ function Detail({ event, only }: { event: SynodEvent; only: (filter: Record<stri
           Prove it
         </ButtonLink>
         {filters.map(([label, filter]) => (
-          <Button key={label} variant="subtle" px="xs" onClick={() => only(filter)}>
+          <Button key={label} variant="default" px="xs" onClick={() => only(filter)}>
             {label}
           </Button>
         ))}
-        <Button variant="subtle" px="xs" aria-expanded={raw} onClick={() => setRaw(!raw)}>
+        <Button variant="default" px="xs" aria-expanded={raw} onClick={() => setRaw(!raw)}>
           {raw ? 'Hide the JSON' : 'Show the JSON'}
         </Button>
       </Group>

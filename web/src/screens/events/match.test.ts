@@ -21,10 +21,25 @@ const event = (position: number, more: Partial<SynodEvent> = {}): SynodEvent => 
 describe('events that just came', () => {
   it('are held to the filters as the server does', () => {
     const one = event(1);
-    for (const fits of [{}, { type: 'synod.run.*' }, { type: '*' }, { type: 'synod.run.requested' }, { subject: 'run/1abc', actor: 'user:dave' }, { since: '2026-11-23T10:00:00.000Z' }, { type: '', run: '1abc' }]) {
+    for (const fits of [
+      {},
+      { type: 'synod.run.*' },
+      { type: '*' },
+      { type: 'synod.run.requested' },
+      { subject: 'run/1abc', actor: 'user:dave' },
+      { since: '2026-11-23T10:00:00.000Z' },
+      { type: '', run: '1abc' },
+    ]) {
       expect(matches(one, fits), JSON.stringify(fits)).toBe(true);
     }
-    for (const not of [{ type: 'synod.run' }, { type: 'synod.task.*' }, { namespace: 'ops' }, { run: '2' }, { until: '2026-11-23T10:00:00.000Z' }, { since: '2026-11-23T10:00:00.001Z' }]) {
+    for (const not of [
+      { type: 'synod.run' },
+      { type: 'synod.task.*' },
+      { namespace: 'ops' },
+      { run: '2' },
+      { until: '2026-11-23T10:00:00.000Z' },
+      { since: '2026-11-23T10:00:00.001Z' },
+    ]) {
       expect(matches(one, not), JSON.stringify(not)).toBe(false);
     }
     expect(matches(event(1, { namespace: undefined }), { namespace: 'shop' })).toBe(false);

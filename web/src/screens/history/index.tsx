@@ -13,7 +13,18 @@ import { href } from '~/lib/base';
 import { asked, exported, type HistoryFilter, SORTS } from './query';
 import { Tasks } from './tasks';
 
-const PHASES: TaskPhase[] = ['waiting', 'assigned', 'started', 'succeeded', 'failed', 'timed_out', 'lost', 'refused', 'skipped', 'cancelled'];
+const PHASES: TaskPhase[] = [
+  'waiting',
+  'assigned',
+  'started',
+  'succeeded',
+  'failed',
+  'timed_out',
+  'lost',
+  'refused',
+  'skipped',
+  'cancelled',
+];
 
 /** What ran where, and how it went: every task that the caller may see. */
 export default function History() {
@@ -25,12 +36,23 @@ export default function History() {
   const active = Object.keys(query).filter((name) => name !== 'sort').length;
   const tasks = found.items;
   const downloads = (['csv', 'json'] as const).map((format) => (
-    <Button key={format} component="a" variant="default" href={href(exported(filters, format))} download={`synod-history.${format}`} leftSection={<IconDownload size={16} aria-hidden />}>
+    <Button
+      key={format}
+      component="a"
+      variant="default"
+      href={href(exported(filters, format))}
+      download={`synod-history.${format}`}
+      leftSection={<IconDownload size={16} aria-hidden />}
+    >
       {format.toUpperCase()}
     </Button>
   ));
   return (
-    <Page title="History" about="What ran on which node, and how it went. The downloads hold what the filters leave, up to 10,000 rows." actions={downloads}>
+    <Page
+      title="History"
+      about="What ran on which node, and how it went. The downloads hold what the filters leave, up to 10,000 rows."
+      actions={downloads}
+    >
       <FilterBar
         active={active}
         clear={() => change({ namespace: '', template: '', node: '', phase: '', since: '', until: '', run: '' })}
@@ -50,7 +72,13 @@ export default function History() {
         <TextFilter label="Run" placeholder="Its id" value={filters.run} change={(run) => change({ run })} />
         <TimeFilter label="From" value={filters.since} change={(since) => change({ since })} />
         <TimeFilter label="Until" value={filters.until} change={(until) => change({ until })} />
-        <Select label="Order" data={SORTS} value={filters.sort ?? ''} onChange={(sort) => change({ sort: sort ?? '' })} allowDeselect={false} />
+        <Select
+          label="Order"
+          data={SORTS}
+          value={filters.sort ?? ''}
+          onChange={(sort) => change({ sort: sort ?? '' })}
+          allowDeselect={false}
+        />
       </FilterBar>
       {found.error !== null && <ProblemView error={found.error} retry={() => void found.refetch()} />}
       {found.isPending && <Loading />}
@@ -58,7 +86,13 @@ export default function History() {
       {tasks.length > 0 && (
         <>
           <Tasks tasks={tasks} />
-          <More shown={tasks.length} what={tasks.length === 1 ? 'task' : 'tasks'} more={found.hasNextPage} busy={found.isFetchingNextPage} next={() => void found.fetchNextPage()} />
+          <More
+            shown={tasks.length}
+            what={tasks.length === 1 ? 'task' : 'tasks'}
+            more={found.hasNextPage}
+            busy={found.isFetchingNextPage}
+            next={() => void found.fetchNextPage()}
+          />
         </>
       )}
     </Page>
@@ -72,7 +106,11 @@ function None({ filtered }: { filtered: boolean }) {
     </Empty>
   ) : (
     <Empty icon={IconHistory} title="Nothing has run yet">
-      Once a run is approved, each node's part of it is kept here. Request one in the <AnchorLink to="/catalogue" underline="always">catalogue</AnchorLink>.
+      Once a run is approved, each node's part of it is kept here. Request one in the{' '}
+      <AnchorLink to="/catalogue" underline="always">
+        catalogue
+      </AnchorLink>
+      .
     </Empty>
   );
 }

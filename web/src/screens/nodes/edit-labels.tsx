@@ -19,7 +19,9 @@ const rowsOf = (labels: Record<string, string>): Row[] => Object.entries(labels)
 /** Changes what people say about a node: runs find their nodes by it. */
 export function EditLabels({ node, done }: { node: Node; done: () => void }) {
   const [before] = useState(node.labels);
-  const [rows, setRows] = useState<Row[]>(() => (Object.keys(node.labels).length > 0 ? rowsOf(node.labels) : [{ id: 0, key: '', value: '' }]));
+  const [rows, setRows] = useState<Row[]>(() =>
+    Object.keys(node.labels).length > 0 ? rowsOf(node.labels) : [{ id: 0, key: '', value: '' }],
+  );
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const [tried, setTried] = useState(false);
@@ -27,11 +29,21 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
   const change = changes(before, Object.fromEntries(filled.map((row) => [row.key.trim(), row.value.trim()])));
   const problems = error === undefined ? [] : (toApiError(error).problem.problems ?? []);
   // The server names the label either in the pointer or, where the name itself is wrong, in its words.
-  const mine = (row: Row) => problems.filter((one) => one.pointer === `/labels/${row.key.replaceAll('~', '~0').replaceAll('/', '~1')}` || (row.key.trim() !== '' && one.message.startsWith(`\`${row.key.trim()}\``)));
+  const mine = (row: Row) =>
+    problems.filter(
+      (one) =>
+        one.pointer === `/labels/${row.key.replaceAll('~', '~0').replaceAll('/', '~1')}` ||
+        (row.key.trim() !== '' && one.message.startsWith(`\`${row.key.trim()}\``)),
+    );
   const wrong = (row: Row): string | undefined => {
     if (tried && row.key.trim() === '' && row.value.trim() !== '') return 'A label needs a name';
-    if (tried && row.key.trim() !== '' && rows.some((other) => other.id < row.id && other.key.trim() === row.key.trim())) return 'This name is there twice';
-    return mine(row).map((one) => one.message).join(' ') || undefined;
+    if (tried && row.key.trim() !== '' && rows.some((other) => other.id < row.id && other.key.trim() === row.key.trim()))
+      return 'This name is there twice';
+    return (
+      mine(row)
+        .map((one) => one.message)
+        .join(' ') || undefined
+    );
   };
   const shownAtFields = new Set(rows.flatMap(mine));
   const rest = problems.filter((one) => !shownAtFields.has(one));
@@ -87,7 +99,13 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
                 spellCheck={false}
                 autoCapitalize="none"
               />
-              <ActionIcon size={36} variant="subtle" color="gray" aria-label={`Take label ${row.key || n + 1} away`} onClick={() => setRows(rows.filter((one) => one.id !== row.id))}>
+              <ActionIcon
+                size={36}
+                variant="subtle"
+                color="gray"
+                aria-label={`Take label ${row.key || n + 1} away`}
+                onClick={() => setRows(rows.filter((one) => one.id !== row.id))}
+              >
                 <IconTrash size={18} aria-hidden />
               </ActionIcon>
             </Group>
@@ -98,14 +116,16 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
         ))}
         <Group>
           <Button
-            variant="subtle"
+            variant="default"
             leftSection={<IconPlus size={16} aria-hidden />}
             onClick={() => setRows([...rows, { id: Math.max(-1, ...rows.map((row) => row.id)) + 1, key: '', value: '' }])}
           >
             Add a label
           </Button>
         </Group>
-        {error !== undefined && (problems.length === 0 || rest.length > 0) && <ProblemView error={error} except={(pointer) => !rest.some((one) => one.pointer === pointer)} />}
+        {error !== undefined && (problems.length === 0 || rest.length > 0) && (
+          <ProblemView error={error} except={(pointer) => !rest.some((one) => one.pointer === pointer)} />
+        )}
         <Text size="sm" c="dimmed">
           {Object.keys(change).length === 0
             ? 'Nothing is changed yet.'

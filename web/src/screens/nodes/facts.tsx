@@ -7,7 +7,10 @@ import classes from './nodes.module.css';
 /** What the agent found on the machine, by path, searchable. */
 export function Facts({ facts }: { facts: Record<string, unknown> }) {
   const [search, setSearch] = useState('');
-  const words = search.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = search
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   const all = flat(facts).sort(([a], [b]) => a.localeCompare(b));
   const found = all.filter(([path, value]) => words.every((word) => `${path} ${value}`.toLowerCase().includes(word)));
   if (all.length === 0) {

@@ -15,11 +15,16 @@ const node = {
 
 describe('the search for nodes', () => {
   it('looks at name, labels and facts, every word of it', () => {
-    for (const text of ['', 'WEB', 'env=prod', 'debian web-1', 'cpus=2', 'disk.root.free_mib=900']) expect(fits(node, text, ''), text).toBe(true);
+    for (const text of ['', 'WEB', 'env=prod', 'debian web-1', 'cpus=2', 'disk.root.free_mib=900'])
+      expect(fits(node, text, ''), text).toBe(true);
     for (const text of ['db', 'web-1 windows']) expect(fits(node, text, ''), text).toBe(false);
   });
   it('keeps to a state', () => {
-    expect(['connected', 'away', 'alarm', 'lenient', 'mistyped'].filter((show) => fits(node, '', show))).toEqual(['connected', 'lenient', 'mistyped']);
+    expect(['connected', 'away', 'alarm', 'lenient', 'mistyped'].filter((show) => fits(node, '', show))).toEqual([
+      'connected',
+      'lenient',
+      'mistyped',
+    ]);
     expect(fits({ ...node, trust: { mode: 'enforce', version: 1, witnessed: 1, alarm: 'log: rollback' } }, '', 'alarm')).toBe(true);
   });
 });

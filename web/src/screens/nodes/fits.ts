@@ -21,9 +21,19 @@ const STATES: Record<string, (node: Node) => boolean> = {
 /** Whether a node is in this state and every word of the search is in its name, labels or facts. */
 export function fits(node: Node, search: string, show: string): boolean {
   if (!(STATES[show]?.(node) ?? true)) return false;
-  const words = search.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = search
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   if (words.length === 0) return true;
-  const text = [node.name, node.version, ...Object.entries(node.labels).map(written), ...flat(node.facts).map(([path, value]) => `${path}=${value}`)].join('\n').toLowerCase();
+  const text = [
+    node.name,
+    node.version,
+    ...Object.entries(node.labels).map(written),
+    ...flat(node.facts).map(([path, value]) => `${path}=${value}`),
+  ]
+    .join('\n')
+    .toLowerCase();
   return words.every((word) => text.includes(word));
 }
 

@@ -28,7 +28,9 @@ export default function Nodes() {
   // The server knows selectors; names, facts and states are looked for here, so that all pages are needed.
   const looking = (filters.q ?? '') !== '' || (filters.show ?? '') !== '';
   const found = usePages('/api/v1/nodes', { selector, limit: 200 }, (cursor, signal) =>
-    unwrap(client.GET('/api/v1/nodes', { params: { query: { limit: 200, ...(selector && { selector }), ...(cursor && { cursor }) } }, signal })),
+    unwrap(
+      client.GET('/api/v1/nodes', { params: { query: { limit: 200, ...(selector && { selector }), ...(cursor && { cursor }) } }, signal }),
+    ),
   );
   const { hasNextPage, isFetching, isError, fetchNextPage } = found;
   useEffect(() => {
@@ -37,7 +39,12 @@ export default function Nodes() {
   const nodes = looking ? found.items.filter((node) => fits(node, filters.q ?? '', filters.show ?? '')) : found.items;
   const filtered = looking || selector !== '';
   const pointed = found.error ? toApiError(found.error) : undefined;
-  const badSelector = selector !== '' && pointed !== undefined && pointed.problem.status >= 400 && pointed.problem.status < 500 && pointed.problem.status !== 403;
+  const badSelector =
+    selector !== '' &&
+    pointed !== undefined &&
+    pointed.problem.status >= 400 &&
+    pointed.problem.status < 500 &&
+    pointed.problem.status !== 403;
   const button = mayJoin && (
     <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={join}>
       Join a node
@@ -72,7 +79,13 @@ export default function Nodes() {
       {found.isSuccess && nodes.length === 0 && !hasNextPage && <None filtered={filtered} button={button} />}
       {nodes.length > 0 && <NodeList nodes={nodes} pick={(condition) => change({ selector: narrowed(selector, condition) })} />}
       {found.isSuccess && (nodes.length > 0 || hasNextPage) && (
-        <More shown={nodes.length} what={nodes.length === 1 ? 'node' : 'nodes'} more={hasNextPage} busy={found.isFetchingNextPage} next={() => void fetchNextPage()}>
+        <More
+          shown={nodes.length}
+          what={nodes.length === 1 ? 'node' : 'nodes'}
+          more={hasNextPage}
+          busy={found.isFetchingNextPage}
+          next={() => void fetchNextPage()}
+        >
           {looking ? `${nodes.length} of ${found.items.length} nodes.` : undefined}
         </More>
       )}
@@ -94,7 +107,8 @@ function None({ filtered, button }: { filtered: boolean; button: React.ReactNode
     <Empty icon={IconServer} title="No nodes yet">
       <Stack align="center" gap="sm">
         <Text size="sm" c="dimmed">
-          A machine becomes a node by one command: its agent dials out, shows a join token and gets a certificate. No port has to be opened on it.
+          A machine becomes a node by one command: its agent dials out, shows a join token and gets a certificate. No port has to be opened
+          on it.
         </Text>
         {button || 'Ask an administrator to join one.'}
       </Stack>

@@ -5,7 +5,9 @@ const plain = { server: 'https://ops.example.com:8443', token: 'synod_join_abc',
 
 describe('the command that joins a machine', () => {
   it('names the server, the token and whom to believe', () => {
-    expect(joinCommand(plain)).toBe('synod agent \\\n  --server https://ops.example.com:8443 \\\n  --join-token synod_join_abc \\\n  --ca-fingerprint sha256:00ff');
+    expect(joinCommand(plain)).toBe(
+      'synod agent \\\n  --server https://ops.example.com:8443 \\\n  --join-token synod_join_abc \\\n  --ca-fingerprint sha256:00ff',
+    );
   });
   it('pins the trust root when one is published', () => {
     const text = joinCommand({ ...plain, name: 'web-9', trust: { mode: 'enforce', root: 'sha256:aa' } });

@@ -92,10 +92,26 @@ function Ask({ made }: { made: (token: Created) => void }) {
           data-autofocus
         />
         <Group grow align="flex-start">
-          <NumberInput label="Machines" value={uses} onChange={setUses} min={1} allowDecimal={false} error={(touched && badUses) || at('uses')} />
-          <Select label="Valid for" data={SPANS} value={expiresIn} onChange={(value) => setExpiresIn(value ?? '1h')} allowDeselect={false} error={at('expiresIn')} />
+          <NumberInput
+            label="Machines"
+            value={uses}
+            onChange={setUses}
+            min={1}
+            allowDecimal={false}
+            error={(touched && badUses) || at('uses')}
+          />
+          <Select
+            label="Valid for"
+            data={SPANS}
+            value={expiresIn}
+            onChange={(value) => setExpiresIn(value ?? '1h')}
+            allowDeselect={false}
+            error={at('expiresIn')}
+          />
         </Group>
-        {error !== undefined && (problems.length === 0 || problems.some((one) => !AT_FIELD.test(one.pointer))) && <ProblemView error={error} except={(pointer) => AT_FIELD.test(pointer)} />}
+        {error !== undefined && (problems.length === 0 || problems.some((one) => !AT_FIELD.test(one.pointer))) && (
+          <ProblemView error={error} except={(pointer) => AT_FIELD.test(pointer)} />
+        )}
         <Group justify="flex-end">
           <Button type="submit" loading={busy}>
             Make the join token
@@ -132,8 +148,8 @@ function Made({ token, done }: { token: Created; done: () => void }) {
   return (
     <Stack>
       <Alert color="yellow" icon={<IconKey aria-hidden />} styles={{ message: { color: 'var(--mantine-color-text)' } }}>
-        The token is in this command and is not shown again. It is good for {token.usesLeft === 1 ? 'one machine' : `${token.usesLeft} machines`} until{' '}
-        <Time at={token.expiresAt} />.
+        The token is in this command and is not shown again. It is good for{' '}
+        {token.usesLeft === 1 ? 'one machine' : `${token.usesLeft} machines`} until <Time at={token.expiresAt} />.
       </Alert>
       <Command text={text} />
       <Group grow align="flex-start" preventGrowOverflow={false}>
@@ -177,7 +193,8 @@ function Made({ token, done }: { token: Created; done: () => void }) {
         </Text>
       )}
       <Text size="sm" c="dimmed">
-        The node appears in the list as soon as it has joined. For a service, put the token into a file and use <code>--join-token-file</code>.
+        The node appears in the list as soon as it has joined. For a service, put the token into a file and use{' '}
+        <code>--join-token-file</code>.
       </Text>
       <Group justify="flex-end">
         <Button onClick={done}>Done</Button>

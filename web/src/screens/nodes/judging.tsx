@@ -1,5 +1,13 @@
 import { Badge, type MantineSize } from '@mantine/core';
-import { IconAlertOctagon, IconEye, IconHelp, IconPlugConnected, IconPlugConnectedX, IconShieldCheck, IconShieldOff } from '@tabler/icons-react';
+import {
+  IconAlertOctagon,
+  IconEye,
+  IconHelp,
+  IconPlugConnected,
+  IconPlugConnectedX,
+  IconShieldCheck,
+  IconShieldOff,
+} from '@tabler/icons-react';
 import type { Schemas } from '~/api/client';
 
 export type Node = Schemas['Node'];
@@ -20,7 +28,15 @@ export const modeOf = (node: Node) => MODES[node.trust?.mode ?? ''] ?? UNKNOWN;
 export function Judging({ node, size = 'md' }: { node: Node; size?: MantineSize }) {
   const mode = modeOf(node);
   return (
-    <Badge color={mode.color} variant="light" size={size} radius="sm" tt="none" leftSection={<mode.icon size={12} aria-hidden />} styles={TEXT}>
+    <Badge
+      color={mode.color}
+      variant="light"
+      size={size}
+      radius="sm"
+      tt="none"
+      leftSection={<mode.icon size={12} aria-hidden />}
+      styles={TEXT}
+    >
       {mode.label}
     </Badge>
   );
@@ -30,7 +46,15 @@ export function Judging({ node, size = 'md' }: { node: Node; size?: MantineSize 
 export function Connected({ node, size = 'md' }: { node: Node; size?: MantineSize }) {
   const Icon = node.connected ? IconPlugConnected : IconPlugConnectedX;
   return (
-    <Badge color={node.connected ? 'teal' : 'orange'} variant="light" size={size} radius="sm" tt="none" leftSection={<Icon size={12} aria-hidden />} styles={TEXT}>
+    <Badge
+      color={node.connected ? 'teal' : 'orange'}
+      variant="light"
+      size={size}
+      radius="sm"
+      tt="none"
+      leftSection={<Icon size={12} aria-hidden />}
+      styles={TEXT}
+    >
       {node.connected ? 'connected' : 'not connected'}
     </Badge>
   );
@@ -39,7 +63,15 @@ export function Connected({ node, size = 'md' }: { node: Node; size?: MantineSiz
 /** It has raised an alarm: loud. */
 export function Alarmed({ size = 'md' }: { size?: MantineSize }) {
   return (
-    <Badge color="red.8" c="white" variant="filled" size={size} radius="sm" tt="none" leftSection={<IconAlertOctagon size={12} aria-hidden />}>
+    <Badge
+      color="red.8"
+      c="white"
+      variant="filled"
+      size={size}
+      radius="sm"
+      tt="none"
+      leftSection={<IconAlertOctagon size={12} aria-hidden />}
+    >
       alarm
     </Badge>
   );

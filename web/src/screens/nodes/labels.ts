@@ -25,6 +25,9 @@ export function changes(before: Record<string, string>, after: Record<string, st
 
 /** A selector with one more condition, if it is not there yet. */
 export function narrowed(selector: string, condition: string): string {
-  const parts = selector.split(/,(?![^(]*\))/).map((part) => part.trim()).filter((part) => part !== '');
+  const parts = selector
+    .split(/,(?![^(]*\))/)
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
   return parts.includes(condition) ? parts.join(',') : [...parts, condition].join(',');
 }

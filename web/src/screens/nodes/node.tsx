@@ -25,7 +25,11 @@ export default function NodePage() {
   const { name = '' } = useParams({ strict: false });
   const found = api.useQuery('get', '/api/v1/nodes/{name}', { params: { path: { name } } });
   if (found.data === undefined) {
-    return <Page title={name}>{found.error !== null ? <ProblemView error={found.error} retry={() => void found.refetch()} /> : <Loading />}</Page>;
+    return (
+      <Page title={name}>
+        {found.error !== null ? <ProblemView error={found.error} retry={() => void found.refetch()} /> : <Loading />}
+      </Page>
+    );
   }
   return <Shown node={found.data} />;
 }
@@ -64,7 +68,8 @@ function Shown({ node }: { node: Node }) {
               {alarm}
             </Text>
             <Text size="sm">
-              Find out first whether it was meant, such as a backup that was restored. How a person then confirms it on the machine is in the manual on agents.
+              Find out first whether it was meant, such as a backup that was restored. How a person then confirms it on the machine is in
+              the manual on agents.
             </Text>
             <AnchorLink to="/events" search={{ type: 'synod.node.alarm', subject: `node/${node.name}` }} size="sm">
               The evidence, as events
@@ -189,7 +194,11 @@ function LastRuns({ node }: { node: Node }) {
       {found.isPending && <Loading />}
       {found.isSuccess && tasks.length === 0 && (
         <Text size="sm" c="dimmed">
-          Nothing that you may see ran on it yet. Request something in the <AnchorLink to="/catalogue" underline="always">catalogue</AnchorLink>.
+          Nothing that you may see ran on it yet. Request something in the{' '}
+          <AnchorLink to="/catalogue" underline="always">
+            catalogue
+          </AnchorLink>
+          .
         </Text>
       )}
       {tasks.map((task) => (
@@ -232,8 +241,8 @@ function Remove({ node, opened, close }: { node: Node; opened: boolean; close: (
       }}
     >
       <Text size="sm">
-        Its certificate counts no more and its agent is sent away{node.connected ? '; it is connected now' : ''}. Its labels are forgotten; what ran on it stays in the record. To
-        have it back, the machine has to join again with a new token.
+        Its certificate counts no more and its agent is sent away{node.connected ? '; it is connected now' : ''}. Its labels are forgotten;
+        what ran on it stays in the record. To have it back, the machine has to join again with a new token.
       </Text>
     </Confirm>
   );

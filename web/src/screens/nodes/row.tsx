@@ -21,7 +21,13 @@ export function Row({ node, pick }: { node: Node; pick: (condition: string) => v
       </Group>
       <div className={classes.labels}>
         {labels.map((label) => (
-          <button key={label[0]} type="button" className={classes.chip} onClick={() => pick(written(label))} aria-label={`Only nodes with ${written(label)}`}>
+          <button
+            key={label[0]}
+            type="button"
+            className={classes.chip}
+            onClick={() => pick(written(label))}
+            aria-label={`Only nodes with ${written(label)}`}
+          >
             {written(label)}
           </button>
         ))}

@@ -12,7 +12,8 @@ import { written } from './labels';
 type JoinToken = Schemas['JoinToken'];
 
 /** Whether machines can still join with it. */
-const open = (token: JoinToken, now = Date.now()): boolean => !token.revokedAt && token.usesLeft > 0 && new Date(token.expiresAt).getTime() > now;
+const open = (token: JoinToken, now = Date.now()): boolean =>
+  !token.revokedAt && token.usesLeft > 0 && new Date(token.expiresAt).getTime() > now;
 
 /** The join tokens that can still be used, for those who may see them. */
 export function JoinTokens() {
@@ -45,7 +46,8 @@ export function JoinTokens() {
                 {Object.keys(token.labels).length === 0 && <Text size="sm">Without labels</Text>}
               </Group>
               <Text size="sm" c="dimmed">
-                {token.id}, for {token.usesLeft === 1 ? 'one more machine' : `${token.usesLeft} more machines`}, ends <Time at={token.expiresAt} ago />, by {token.createdBy}
+                {token.id}, for {token.usesLeft === 1 ? 'one more machine' : `${token.usesLeft} more machines`}, ends{' '}
+                <Time at={token.expiresAt} ago />, by {token.createdBy}
               </Text>
             </Stack>
             {mayRevoke && (

@@ -9,7 +9,18 @@ type Day = Schemas['Day'];
 export function RunsChart({ days }: { days: Day[] }) {
   const data = days.map((day) => ({ day: dayName(day.day), ...day.phases }));
   const series = occurring(days).map(({ phase, color }) => ({ name: phase, color }));
-  return <BarChart h={240} data={data} dataKey="day" type="stacked" series={series} withLegend yAxisProps={{ allowDecimals: false, width: 36 }} barProps={{ isAnimationActive: false }} />;
+  return (
+    <BarChart
+      h={240}
+      data={data}
+      dataKey="day"
+      type="stacked"
+      series={series}
+      withLegend
+      yAxisProps={{ allowDecimals: false, width: 36 }}
+      barProps={{ isAnimationActive: false }}
+    />
+  );
 }
 
 /** The part of the runs that succeeded, by day; days on which nothing ended leave a gap. */

@@ -12,7 +12,11 @@ describe('days of runs', () => {
     expect(total(day({}))).toBe(0);
   });
   it('show the phases that occur, in one order', () => {
-    expect(occurring([day({ pending: 1, odd: 1 }), day({ succeeded: 1 })]).map((one) => one.phase)).toEqual(['succeeded', 'pending', 'odd']);
+    expect(occurring([day({ pending: 1, odd: 1 }), day({ succeeded: 1 })]).map((one) => one.phase)).toEqual([
+      'succeeded',
+      'pending',
+      'odd',
+    ]);
   });
   it('are days of UTC', () => expect(dayName('2026-11-23')).toMatch(/23/));
 });

@@ -25,7 +25,12 @@ const PERIODS = ['7', '14', '30', '90'];
 export default function Overview() {
   const [filters, change] = useFilters<'days'>();
   const days = PERIODS.includes(filters.days ?? '') ? (filters.days ?? '14') : '14';
-  const found = api.useQuery('get', '/api/v1/overview', { params: { query: { days: Number(days) } } }, { placeholderData: (before) => before });
+  const found = api.useQuery(
+    'get',
+    '/api/v1/overview',
+    { params: { query: { days: Number(days) } } },
+    { placeholderData: (before) => before },
+  );
   const period = (
     <SegmentedControl
       aria-label="Period"
@@ -48,7 +53,10 @@ export default function Overview() {
 function None({ days }: { days: string }) {
   return (
     <Empty icon={IconChartBar} title={`No runs in ${days} days`}>
-      Once runs are requested, this shows how many there were, how they went and how long approval took. Request one in the <AnchorLink to="/catalogue" underline="always">catalogue</AnchorLink>
+      Once runs are requested, this shows how many there were, how they went and how long approval took. Request one in the{' '}
+      <AnchorLink to="/catalogue" underline="always">
+        catalogue
+      </AnchorLink>
       {days === '90' ? '.' : ', or look at a longer period.'}
     </Empty>
   );
@@ -61,7 +69,9 @@ function Numbers({ data }: { data: Shown }) {
     <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing="sm">
       <Tile name="Pending" value={data.pending} about="await decisions now" to="/runs" search={{ phase: 'pending' }} />
       <Tile name="Not ratified" value={data.unratified} about="started by break-glass" to="/runs" search={{ unratified: 'true' }} />
-      {data.nodes && <Tile name="Nodes" value={`${data.nodes.connected} of ${data.nodes.total}`} about="connected now" to="/nodes" search={{}} />}
+      {data.nodes && (
+        <Tile name="Nodes" value={`${data.nodes.connected} of ${data.nodes.total}`} about="connected now" to="/nodes" search={{}} />
+      )}
       <Tile
         name="Succeeded"
         value={data.successRate === null || data.successRate === undefined ? 'none yet' : percent(data.successRate)}
@@ -70,13 +80,29 @@ function Numbers({ data }: { data: Shown }) {
       <Tile
         name="Time to approval"
         value={data.approval ? duration(data.approval.p50Seconds * 1000) : 'none yet'}
-        about={data.approval ? `half of ${data.approval.runs} runs; nine of ten within ${duration(data.approval.p90Seconds * 1000)}` : 'from the request to the last approval'}
+        about={
+          data.approval
+            ? `half of ${data.approval.runs} runs; nine of ten within ${duration(data.approval.p90Seconds * 1000)}`
+            : 'from the request to the last approval'
+        }
       />
     </SimpleGrid>
   );
 }
 
-function Tile({ name, value, about, to, search }: { name: string; value: ReactNode; about: string; to?: string; search?: Record<string, string> }) {
+function Tile({
+  name,
+  value,
+  about,
+  to,
+  search,
+}: {
+  name: string;
+  value: ReactNode;
+  about: string;
+  to?: string;
+  search?: Record<string, string>;
+}) {
   const inner = (
     <>
       <Text size="sm" c="dimmed">
@@ -102,10 +128,18 @@ function Plots({ data }: { data: Shown }) {
   const newest = [...days].reverse();
   return (
     <SimpleGrid cols={{ base: 1, lg: 2 }}>
-      <Plot title="Runs per day" head={['Day', ...phases, 'all']} rows={newest.map((day) => [dayName(day.day), ...phases.map((phase) => day.phases[phase] ?? 0), total(day)])}>
+      <Plot
+        title="Runs per day"
+        head={['Day', ...phases, 'all']}
+        rows={newest.map((day) => [dayName(day.day), ...phases.map((phase) => day.phases[phase] ?? 0), total(day)])}
+      >
         <RunsChart days={days} />
       </Plot>
-      <Plot title="Success per day" head={['Day', 'Succeeded', 'Failed', 'Part']} rows={newest.map((day) => [dayName(day.day), day.phases['succeeded'] ?? 0, day.phases['failed'] ?? 0, part(rate(day))])}>
+      <Plot
+        title="Success per day"
+        head={['Day', 'Succeeded', 'Failed', 'Part']}
+        rows={newest.map((day) => [dayName(day.day), day.phases['succeeded'] ?? 0, day.phases['failed'] ?? 0, part(rate(day))])}
+      >
         <RateChart days={days} />
       </Plot>
       <Busiest templates={data.templates} />

@@ -20,16 +20,14 @@ import { EnabledSwitch } from './enabled';
 export default function Screen() {
   const { namespace, name } = useParams({ from: '/signed-in/templates/$namespace/$name' });
   const [search, set] = useFilters<'tab' | 'from' | 'to'>();
-  const { data, error, refetch } = api.useQuery('get', '/api/v1/objects/{kind}/{name}', { params: { path: { kind: 'templates', name }, query: { namespace } } });
+  const { data, error, refetch } = api.useQuery('get', '/api/v1/objects/{kind}/{name}', {
+    params: { path: { kind: 'templates', name }, query: { namespace } },
+  });
   const may = useCan('template.write', { namespace });
   const template = data && asTemplate(data);
   const number = (text: string | undefined) => (text && /^\d+$/.test(text) ? Number(text) : undefined);
   if (!template || may === undefined)
-    return (
-      <Page title={name}>
-        {error ? <ProblemView error={error} retry={() => void refetch()} /> : <Loading />}
-      </Page>
-    );
+    return <Page title={name}>{error ? <ProblemView error={error} retry={() => void refetch()} /> : <Loading />}</Page>;
   const { revision, author, updatedAt } = template.metadata;
   return (
     <Page
@@ -43,7 +41,13 @@ export default function Screen() {
         <>
           <EnabledSwitch template={template} label />
           {template.spec.enabled !== false && (
-            <ButtonLink to="/catalogue/$namespace/$template" params={{ namespace, template: name }} search={{}} variant="default" leftSection={<IconSend size={16} aria-hidden />}>
+            <ButtonLink
+              to="/catalogue/$namespace/$template"
+              params={{ namespace, template: name }}
+              search={{}}
+              variant="default"
+              leftSection={<IconSend size={16} aria-hidden />}
+            >
               Request
             </ButtonLink>
           )}
@@ -56,7 +60,11 @@ export default function Screen() {
           You may read this template. Changing it takes the role administrator in {namespace}.
         </Alert>
       )}
-      <Tabs value={search.tab === 'history' ? 'history' : 'text'} onChange={(tab) => set({ tab: tab === 'history' ? 'history' : '' })} keepMounted>
+      <Tabs
+        value={search.tab === 'history' ? 'history' : 'text'}
+        onChange={(tab) => set({ tab: tab === 'history' ? 'history' : '' })}
+        keepMounted
+      >
         <Tabs.List mb="sm">
           <Tabs.Tab value="text" leftSection={<IconPencil size={16} aria-hidden />}>
             {may ? 'Edit' : 'Text'}
@@ -112,7 +120,8 @@ function Delete({ template }: { template: Template }) {
         }}
       >
         <Text size="sm">
-          It can no longer be requested. Runs of it stay, with the revision they were made of; its revisions stay for the record. To stop requests for a while only, disable it instead.
+          It can no longer be requested. Runs of it stay, with the revision they were made of; its revisions stay for the record. To stop
+          requests for a while only, disable it instead.
         </Text>
       </Confirm>
     </>

@@ -42,7 +42,9 @@ function List() {
       {data && data.items.length > 0 && <Found templates={data.items.map(asTemplate)} />}
       {data?.items.length === 0 && (
         <Empty icon={IconFileCode2} title="No templates yet">
-          {may ? 'Begin with one that is explained line by line: press New template.' : 'Nobody has written one that you may see. Administrators write templates.'}
+          {may
+            ? 'Begin with one that is explained line by line: press New template.'
+            : 'Nobody has written one that you may see. Administrators write templates.'}
         </Empty>
       )}
     </Page>
@@ -65,13 +67,20 @@ function Found({ templates }: { templates: Template[] }) {
   const places = [...new Set(templates.map((one) => one.metadata.namespace ?? ''))].sort();
   const shown = templates.filter(
     (one) =>
-      (!search.namespace || one.metadata.namespace === search.namespace) && finds(one, search.q ?? '') && (!search.state || (one.spec.enabled !== false) === (search.state === 'enabled')),
+      (!search.namespace || one.metadata.namespace === search.namespace) &&
+      finds(one, search.q ?? '') &&
+      (!search.state || (one.spec.enabled !== false) === (search.state === 'enabled')),
   );
   return (
     <Stack gap="sm">
       <Group gap="sm">
         <div className={classes.search}>
-          <SearchFilter aria-label="Search templates" placeholder="Search by name, title, label…" value={search.q} change={(q) => set({ q })} />
+          <SearchFilter
+            aria-label="Search templates"
+            placeholder="Search by name, title, label…"
+            value={search.q}
+            change={(q) => set({ q })}
+          />
         </div>
         {places.length > 1 && (
           <Select
@@ -164,18 +173,31 @@ function New({ namespace }: { namespace: string }) {
   const { isPending } = api.useQuery('get', '/api/v1/objects/{kind}', { params: { path: { kind: 'namespaces' } } });
   const may = useCan('template.write', place === undefined ? {} : { namespace: place });
   return (
-    <Page title="New template" about="An example to change, explained by its comments. It is checked while you write; nothing is kept before you save.">
+    <Page
+      title="New template"
+      about="An example to change, explained by its comments. It is checked while you write; nothing is kept before you save."
+    >
       {isPending || may === undefined ? (
         <Loading />
       ) : place === undefined ? (
         <Alert color="gray" title="There is no namespace to write it in" styles={{ title: { color: 'var(--mantine-color-text)' } }}>
-          A template lives in a namespace. An administrator creates namespaces under <Anchor component={Link} to="/access">Access</Anchor>.
+          A template lives in a namespace. An administrator creates namespaces under{' '}
+          <Anchor component={Link} to="/access">
+            Access
+          </Anchor>
+          .
         </Alert>
       ) : (
         <DocumentEditor
           kind="Template"
           starter={starter(place)}
-          saved={(applied) => void navigate({ to: '/templates/$namespace/$name', params: { namespace: applied.namespace ?? place, name: applied.name }, search: {} })}
+          saved={(applied) =>
+            void navigate({
+              to: '/templates/$namespace/$name',
+              params: { namespace: applied.namespace ?? place, name: applied.name },
+              search: {},
+            })
+          }
         />
       )}
     </Page>

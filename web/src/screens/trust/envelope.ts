@@ -14,7 +14,9 @@ export async function readCopies(texts: string[]): Promise<Offered> {
   const copies = texts.map(readEnvelope);
   const [first, ...others] = copies;
   if (!first) throw new Error('Choose the signed file, or paste its text.');
-  for (const other of others) if (other.payload !== first.payload) throw new Error('The files are copies of different roots. Choose copies of one root that were signed apart.');
+  for (const other of others)
+    if (other.payload !== first.payload)
+      throw new Error('The files are copies of different roots. Choose copies of one root that were signed apart.');
   const bytes = fromBase64(first.payload);
   const envelope = { ...first, signatures: uniqueSignatures(copies) };
   return { envelope, document: readDocument(bytes), digest: `sha256:${hex(await crypto.subtle.digest('SHA-256', bytes))}` };
@@ -25,14 +27,18 @@ function readEnvelope(text: string): Envelope {
   if (!isRecord(value) || typeof value['payload'] !== 'string' || !Array.isArray(value['signatures'])) {
     throw new Error('This is no signed root: it has no payload and signatures. Choose the file that `synod trust sign` wrote.');
   }
-  if (value['payloadType'] !== TYPE) throw new Error(`This is something else that was signed: ${String(value['payloadType'])}. A trust root is ${TYPE}.`);
-  const signatures = value['signatures'].filter((one): one is Envelope['signatures'][number] => isRecord(one) && typeof one['keyid'] === 'string' && typeof one['sig'] === 'string');
+  if (value['payloadType'] !== TYPE)
+    throw new Error(`This is something else that was signed: ${String(value['payloadType'])}. A trust root is ${TYPE}.`);
+  const signatures = value['signatures'].filter(
+    (one): one is Envelope['signatures'][number] => isRecord(one) && typeof one['keyid'] === 'string' && typeof one['sig'] === 'string',
+  );
   return { payloadType: TYPE, payload: value['payload'], signatures };
 }
 
 function readDocument(bytes: Uint8Array<ArrayBuffer>): RootDoc {
   const value = parse(new TextDecoder().decode(bytes), 'The payload of this file is no trust root.');
-  if (!isRecord(value) || value['kind'] !== 'TrustRoot' || typeof value['version'] !== 'number') throw new Error('The payload of this file is no trust root.');
+  if (!isRecord(value) || value['kind'] !== 'TrustRoot' || typeof value['version'] !== 'number')
+    throw new Error('The payload of this file is no trust root.');
   return value as unknown as RootDoc;
 }
 

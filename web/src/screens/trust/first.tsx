@@ -18,7 +18,8 @@ export function First() {
   return (
     <Stack>
       <Empty icon={IconLock} title="No trust root yet">
-        The server counts approvals, and nodes believe it. With a trust root people sign what they approve with their own keys, and each node decides for itself whether enough of them did.
+        The server counts approvals, and nodes believe it. With a trust root people sign what they approve with their own keys, and each
+        node decides for itself whether enough of them did.
       </Empty>
       <Part title="1. Everybody registers a key">
         <Text size="sm">
@@ -34,7 +35,9 @@ export function First() {
         </Text>
       </Part>
       <Part title="2. Draft the root">
-        <Text size="sm">On your own machine. It takes the registered keys and prints their ids; compare each with its owner in person.</Text>
+        <Text size="sm">
+          On your own machine. It takes the registered keys and prints their ids; compare each with its owner in person.
+        </Text>
         <Command text={initCommand(people)} />
         <List size="sm">
           <List.Item>Have one holder more than the threshold, and one approver more than any rule: people lose keys.</List.Item>

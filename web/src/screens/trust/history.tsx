@@ -33,7 +33,8 @@ function Version({ root, before, newest }: { root: TrustRoot; before: TrustRoot 
           {newest && ', in force'}
         </Title>
         <Text size="sm">
-          Signed by {root.signedBy.join(', ')}; published <Time at={root.publishedAt} /> by {root.publishedBy}; {newest ? 'expires' : 'would have expired'} <Time at={root.expiresAt} />.
+          Signed by {root.signedBy.join(', ')}; published <Time at={root.publishedAt} /> by {root.publishedBy};{' '}
+          {newest ? 'expires' : 'would have expired'} <Time at={root.expiresAt} />.
         </Text>
         <Group gap={4} wrap="nowrap">
           <span className={classes.mono}>{root.digest}</span>

@@ -43,8 +43,14 @@ function Lasts({ root }: { root: TrustRoot }) {
   const state = lasting(root.expiresAt);
   if (state === 'well') return null;
   return (
-    <Alert color={state === 'over' ? 'red' : 'orange'} icon={<IconAlertTriangle aria-hidden />} styles={{ message: { color: 'var(--mantine-color-text)' } }}>
-      {state === 'over' ? 'The root has expired: nothing runs on nodes that enforce it until a new version follows.' : 'The root expires soon; afterwards nothing runs on nodes that enforce it.'}{' '}
+    <Alert
+      color={state === 'over' ? 'red' : 'orange'}
+      icon={<IconAlertTriangle aria-hidden />}
+      styles={{ message: { color: 'var(--mantine-color-text)' } }}
+    >
+      {state === 'over'
+        ? 'The root has expired: nothing runs on nodes that enforce it until a new version follows.'
+        : 'The root expires soon; afterwards nothing runs on nodes that enforce it.'}{' '}
       <AnchorLink to="/trust" search={{ tab: 'next' }} inherit td="underline">
         Renew it
       </AnchorLink>

@@ -31,12 +31,16 @@ export default function Screen() {
   const tab = TABS.find(([one]) => one === filters.tab)?.[0] ?? 'root';
   const go = (to: string | null) => void navigate({ to: '/trust', search: { tab: to ?? 'root' }, resetScroll: false });
   return (
-    <Page title="Trust" about="Whose signatures nodes believe, and how many of whom it takes. Nodes judge for themselves, whatever this server says.">
+    <Page
+      title="Trust"
+      about="Whose signatures nodes believe, and how many of whom it takes. Nodes judge for themselves, whatever this server says."
+    >
       {error && <ProblemView error={error} retry={() => void refetch()} />}
       {!data && !error && <Loading />}
       {data && data.unratified > 0 && (
         <Alert color="red" icon={<IconFlame aria-hidden />} styles={{ message: { color: 'var(--mantine-color-text)' } }}>
-          {data.unratified === 1 ? '1 run was' : `${data.unratified} runs were`} started by break-glass and nobody has ratified {data.unratified === 1 ? 'it' : 'them'} yet.{' '}
+          {data.unratified === 1 ? '1 run was' : `${data.unratified} runs were`} started by break-glass and nobody has ratified{' '}
+          {data.unratified === 1 ? 'it' : 'them'} yet.{' '}
           <AnchorLink to="/runs" search={{ unratified: 'true' }} inherit td="underline">
             Look at {data.unratified === 1 ? 'it' : 'them'}
           </AnchorLink>

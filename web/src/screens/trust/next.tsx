@@ -22,7 +22,8 @@ export function Next({ root }: { root: TrustRoot }) {
   return (
     <Stack>
       <Text size="sm" c="dimmed" maw={720}>
-        Signing happens on people's own machines, with the command line: a server that was stolen could show one thing here and have another signed.
+        Signing happens on people's own machines, with the command line: a server that was stolen could show one thing here and have another
+        signed.
       </Text>
       <Part title={`1. Draft version ${root.version + 1}`}>
         {WAYS.map(([what, command]) => (
@@ -38,7 +39,12 @@ export function Next({ root }: { root: TrustRoot }) {
       </Part>
       <Part title="2. Sign it">
         <Text size="sm">
-          {doc.threshold} of the holders ({doc.principals.filter((one) => one.root).map((one) => one.name).join(', ')}), each on their own machine, with their own key. Compare the digest with one another.
+          {doc.threshold} of the holders (
+          {doc.principals
+            .filter((one) => one.root)
+            .map((one) => one.name)
+            .join(', ')}
+          ), each on their own machine, with their own key. Compare the digest with one another.
         </Text>
         <Command text={`synod trust sign ${file}`} />
       </Part>

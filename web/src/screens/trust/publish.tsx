@@ -39,7 +39,9 @@ export function Publish() {
     setError(undefined);
     try {
       const offered = await readCopies(texts.filter((text) => text.trim() !== ''));
-      const found = await unwrap(client.POST('/api/v1/trust/check', { body: { document: offered.document as unknown as Record<string, never> } }));
+      const found = await unwrap(
+        client.POST('/api/v1/trust/check', { body: { document: offered.document as unknown as Record<string, never> } }),
+      );
       setChecked({ offered, check: found });
     } catch (cause) {
       // What was read here is told in plain words; what the server refused, by its problem.
@@ -55,7 +57,11 @@ export function Publish() {
     <Stack gap="sm">
       <Text size="sm">Or from here: choose the signed file, or several copies of one root that were signed apart.</Text>
       <Group gap="xs">
-        <FileButton multiple accept="application/json,.json" onChange={(files) => void Promise.all(files.map((file) => file.text())).then(take)}>
+        <FileButton
+          multiple
+          accept="application/json,.json"
+          onChange={(files) => void Promise.all(files.map((file) => file.text())).then(take)}
+        >
           {(props) => (
             <Button variant="default" leftSection={<IconUpload size={16} aria-hidden />} {...props}>
               Choose files
@@ -65,7 +71,18 @@ export function Publish() {
         {texts.length > 1 && <Text size="sm">{texts.length} files</Text>}
       </Group>
       {texts.length <= 1 && (
-        <Textarea label="Signed root" description="The content of the signed file." autosize minRows={3} maxRows={10} value={texts[0] ?? ''} onChange={(event) => take([event.currentTarget.value])} error={wrong} spellCheck={false} classNames={{ input: classes.mono ?? '' }} />
+        <Textarea
+          label="Signed root"
+          description="The content of the signed file."
+          autosize
+          minRows={3}
+          maxRows={10}
+          value={texts[0] ?? ''}
+          onChange={(event) => take([event.currentTarget.value])}
+          error={wrong}
+          spellCheck={false}
+          classNames={{ input: classes.mono ?? '' }}
+        />
       )}
       {texts.length > 1 && wrong !== '' && (
         <Text size="sm" role="alert">
@@ -97,7 +114,10 @@ export function Publish() {
             invalidate('/api/v1/trust', '/api/v1/runs');
           }}
         >
-          <Text size="sm">All nodes that judge by signatures accept it at once, and older versions never again. It cannot be taken back, only followed by another version.</Text>
+          <Text size="sm">
+            All nodes that judge by signatures accept it at once, and older versions never again. It cannot be taken back, only followed by
+            another version.
+          </Text>
           <Text className={classes.mono}>{checked.offered.digest}</Text>
         </Confirm>
       )}
@@ -111,7 +131,8 @@ function LookedOver({ checked, publish }: { checked: Checked; publish: () => voi
   return (
     <Stack gap="sm" role="region" aria-label="What it would change">
       <Text fw={600}>
-        Version {offered.document.version}, {signatures} {signatures === 1 ? 'signature' : 'signatures'}, expires <Time at={offered.document.expiresAt} />
+        Version {offered.document.version}, {signatures} {signatures === 1 ? 'signature' : 'signatures'}, expires{' '}
+        <Time at={offered.document.expiresAt} />
       </Text>
       <div>
         <Text size="sm" c="dimmed">

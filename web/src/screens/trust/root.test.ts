@@ -20,21 +20,38 @@ describe('rules in words', () => {
     const [rule] = first.rules as [RootDoc['rules'][number]];
     expect(aboutWords(rule)).toBe('shop/* on every node');
     expect(needsWords(rule)).toEqual(['2 with role approver']);
-    expect(needsWords({ ...rule, approval: { rules: [{ count: 1, from: { group: 'g' } }, { count: 1, from: { user: 'u' } }] } })).toEqual(['1 of group g', '1 namely u']);
+    expect(
+      needsWords({
+        ...rule,
+        approval: {
+          rules: [
+            { count: 1, from: { group: 'g' } },
+            { count: 1, from: { user: 'u' } },
+          ],
+        },
+      }),
+    ).toEqual(['1 of group g', '1 namely u']);
     expect(conditionWords(rule)).toBe('The requester may not approve, the author of the template may; 1 rejection ends it.');
     expect(first.breakGlass?.map(breakGlassWords)).toEqual(['bob may start shop/restart on web-* alone, 1 run a day, on at most 3 nodes.']);
   });
 });
 
 describe('changes between versions', () => {
-  it('are none between the same', () => expect(changesBetween(first, { ...first, version: 2, expiresAt: '2028-01-01T00:00:00Z' })).toEqual([]));
+  it('are none between the same', () =>
+    expect(changesBetween(first, { ...first, version: 2, expiresAt: '2028-01-01T00:00:00Z' })).toEqual([]));
 
   it('are all told', () => {
     const next: RootDoc = {
       ...first,
       threshold: 1,
       principals: [
-        { name: 'alice', root: false, roles: ['owner', 'approver'], groups: [], keys: ['ssh-ed25519 AAAA renamed', { credentialId: 'x', publicKey: 'y' }] },
+        {
+          name: 'alice',
+          root: false,
+          roles: ['owner', 'approver'],
+          groups: [],
+          keys: ['ssh-ed25519 AAAA renamed', { credentialId: 'x', publicKey: 'y' }],
+        },
         { name: 'carol', root: true, roles: [], keys: ['ssh-ed25519 CCCC'] },
       ],
       rules: [],
@@ -69,7 +86,8 @@ describe('the end of a root', () => {
 
 describe('a signed file', () => {
   const payload = btoa(JSON.stringify({ kind: 'TrustRoot', ...first }));
-  const copy = (keyid: string, change: object = {}) => JSON.stringify({ payloadType: 'application/vnd.synod.root+json', payload, signatures: [{ keyid, sig: 'c2ln' }], ...change });
+  const copy = (keyid: string, change: object = {}) =>
+    JSON.stringify({ payloadType: 'application/vnd.synod.root+json', payload, signatures: [{ keyid, sig: 'c2ln' }], ...change });
 
   it('is put together from copies that were signed apart', async () => {
     const { envelope, document, digest } = await readCopies([copy('a'), copy('b'), copy('a')]);

@@ -48,7 +48,8 @@ export interface RootDoc {
 /** The document of a published root: the server judged it before it was published. */
 export const docOf = (root: Pick<TrustRoot, 'document'>): RootDoc => root.document as unknown as RootDoc;
 
-const patterns = (all: string, what: string, globs: string[]): string => (globs.includes('*') || globs.includes('*/*') ? all : `${what}${globs.join(', ')}`);
+const patterns = (all: string, what: string, globs: string[]): string =>
+  globs.includes('*') || globs.includes('*/*') ? all : `${what}${globs.join(', ')}`;
 /** `shop/* on web-*`; everything and every node by words. */
 export const aboutWords = (rule: Pick<Rule, 'templates' | 'nodes'>): string =>
   `${patterns('every template', '', rule.templates)} on ${patterns('every node', '', rule.nodes)}`;
@@ -86,9 +87,18 @@ export function changesBetween(before: RootDoc, after: RootDoc): string[] {
     else lines.push(`${old.name} is removed`);
   }
   for (const person of after.principals.filter((one) => !before.principals.some((old) => old.name === one.name))) {
-    lines.push(`${person.name} is added${person.root ? ', may sign roots' : ''}; roles: ${(person.roles ?? []).join(', ') || 'none'}; groups: ${(person.groups ?? []).join(', ') || 'none'}`);
+    lines.push(
+      `${person.name} is added${person.root ? ', may sign roots' : ''}; roles: ${(person.roles ?? []).join(', ') || 'none'}; groups: ${(person.groups ?? []).join(', ') || 'none'}`,
+    );
   }
-  lines.push(...named('Rule', before.rules, after.rules, (rule) => `${needsWords(rule).join(' and ')} for ${aboutWords(rule)}. ${conditionWords(rule)}`));
+  lines.push(
+    ...named(
+      'Rule',
+      before.rules,
+      after.rules,
+      (rule) => `${needsWords(rule).join(' and ')} for ${aboutWords(rule)}. ${conditionWords(rule)}`,
+    ),
+  );
   lines.push(...named('Break-glass rule', before.breakGlass ?? [], after.breakGlass ?? [], breakGlassWords));
   const site = (doc: RootDoc) => (doc.passkeys ? `${doc.passkeys.rpId} at ${doc.passkeys.origins.join(', ')}` : 'no site');
   if (site(before) !== site(after)) lines.push(`Passkeys count for ${site(before)} → ${site(after)}`);

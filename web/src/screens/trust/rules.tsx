@@ -93,7 +93,15 @@ function Spare({ spare }: { spare: number }) {
         : (['teal', IconCheck, `${spare} may be missing, whoever they are`] as const);
   return (
     <Group>
-      <Badge color={color} variant="light" radius="sm" tt="none" h="auto" leftSection={<Icon size={12} aria-hidden />} styles={{ label: { color: 'var(--mantine-color-text)', whiteSpace: 'normal' } }}>
+      <Badge
+        color={color}
+        variant="light"
+        radius="sm"
+        tt="none"
+        h="auto"
+        leftSection={<Icon size={12} aria-hidden />}
+        styles={{ label: { color: 'var(--mantine-color-text)', whiteSpace: 'normal' } }}
+      >
         {words}
       </Badge>
     </Group>
