@@ -20,10 +20,10 @@ async function furnish(demo: Demo): Promise<Screen[]> {
   await sign(done, 'bob');
   await sign(done, 'carol');
   await expect.poll(async () => (await demo.must<{ phase: string }>('alice', 'GET', `/api/v1/runs/${done}`)).phase).toBe('succeeded');
-  const rejected = await requestRestart(demo, 'role=worker', 'try the new grace period');
-  await demo.cli(['reject', rejected, '--comment', 'not on a Friday', '--yes', '--key', demo.user('bob').key ?? ''], 'bob');
+  const rejected = await requestRestart(demo, 'env=staging', 'try the new grace period');
+  await demo.cli(['reject', rejected, '--comment', 'not on a Friday', '--key', demo.user('bob').key ?? ''], 'bob');
   const waiting = await requestRestart(demo, 'role=web', 'memory grows since the last release');
-  await requestRestart(demo, 'role=worker', 'the queue stands still');
+  await requestRestart(demo, 'env=prod', 'the queue stands still');
   const [node] = demo.nodes;
   return [
     ['inbox', '/'],

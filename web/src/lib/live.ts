@@ -100,6 +100,8 @@ const STALE: [RegExp, string[]][] = [
   [/^synod\.user\./, ['/api/v1/users', '/api/v1/access', '/api/v1/auth']],
   [/^synod\.trust\./, ['/api/v1/trust', '/api/v1/runs']],
   [/^synod\.session\./, ['/api/v1/auth/sessions']],
+  [/^synod\.join_token\./, ['/api/v1/join-tokens']],
+  [/^synod\.api_key\./, ['/api/v1/api-keys']],
 ];
 const stale = new Set<string>();
 let gathering: number | undefined;
