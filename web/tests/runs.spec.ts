@@ -29,6 +29,8 @@ test('the list is filtered by the address', async ({ page, demo }) => {
   await expect(page.getByRole('textbox', { name: 'Requester' })).toHaveValue('nobody');
   await page.getByRole('button', { name: 'Clear', exact: true }).click();
   await expect(list.getByRole('link').first()).toBeVisible();
+  await page.goto('/runs?unratified=true');
+  await expect(page.getByRole('heading', { name: 'No run is like this' })).toBeVisible();
   await noSerious(page);
 });
 
@@ -78,7 +80,7 @@ test('a run shows its nodes, output, events and manifest', async ({ page, demo }
   await expect(page.getByText('Approval given')).toBeVisible();
   await expect(page.getByText('Succeeded', { exact: true })).toBeVisible();
   await page.getByRole('switch', { name: 'Events of the nodes too' }).check();
-  await expect(page.getByText(/^Node \d started/).first()).toBeVisible();
+  await expect(page.getByText(/^Node \d ended: succeeded/).first()).toBeVisible();
   await noSerious(page);
 
   await page.getByRole('tab', { name: 'Manifest' }).click();

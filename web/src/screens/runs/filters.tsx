@@ -3,14 +3,14 @@ import { FilterBar, SearchFilter, TextFilter } from '~/components/filters';
 import { RUN_PHASES } from './logic/types';
 
 /** What the list of runs is narrowed to; lives in the address. */
-export type RunFilters = Partial<Record<'phase' | 'namespace' | 'template' | 'requester' | 'mine' | 'find', string>>;
+export type RunFilters = Partial<Record<'phase' | 'namespace' | 'template' | 'requester' | 'mine' | 'unratified' | 'find', string>>;
 
-const NONE: RunFilters = { phase: '', namespace: '', template: '', requester: '', mine: '', find: '' };
+const NONE: RunFilters = { phase: '', namespace: '', template: '', requester: '', mine: '', unratified: '', find: '' };
 
 /** The filters of the list of runs. */
 export function Filters({ filters, set }: { filters: RunFilters; set: (change: RunFilters) => void }) {
   const phases = (filters.phase ?? '').split(',').filter((phase) => phase !== '');
-  const active = (['phase', 'namespace', 'template', 'requester', 'mine'] as const).filter((name) => filters[name]).length;
+  const active = (['phase', 'namespace', 'template', 'requester', 'mine', 'unratified'] as const).filter((name) => filters[name]).length;
   return (
     <FilterBar
       active={active + (filters.find ? 1 : 0)}
@@ -39,6 +39,13 @@ export function Filters({ filters, set }: { filters: RunFilters; set: (change: R
         label="Only mine"
         checked={Boolean(filters.mine)}
         onChange={(event) => set({ mine: event.currentTarget.checked ? 'yes' : '', requester: '' })}
+        style={{ alignSelf: 'end' }}
+        styles={{ body: { minHeight: 36, alignItems: 'center' } }}
+      />
+      <Switch
+        label="Break-glass, not ratified"
+        checked={Boolean(filters.unratified)}
+        onChange={(event) => set({ unratified: event.currentTarget.checked ? 'true' : '' })}
         style={{ alignSelf: 'end' }}
         styles={{ body: { minHeight: 36, alignItems: 'center' } }}
       />

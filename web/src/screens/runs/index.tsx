@@ -28,6 +28,7 @@ export default function Screen() {
     ...(template && { template }),
     ...(phase && { phase }),
     ...(requester && { requester }),
+    ...(filters.unratified && { unratified: true }),
   };
   const { data, error, isPending, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: ['get', '/api/v1/runs', 'pages', query],
@@ -38,7 +39,7 @@ export default function Screen() {
   });
   const runs = data?.pages.flatMap((page) => page.items) ?? [];
   const found = matching(runs, find ?? '');
-  const filtered = Boolean(namespace || template || phase || requester || find);
+  const filtered = Boolean(namespace || template || phase || requester || filters.unratified || find);
   return (
     <Page title="Runs" about="Everything that was requested here, newest first.">
       <Filters filters={filters} set={set} />
