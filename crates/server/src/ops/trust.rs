@@ -130,8 +130,9 @@ pub async fn root_publish(ctx: &Ctx, request: &PublishRoot) -> Result<TrustRoot>
     tx.commit().await?;
     Effects { events: true, ..Effects::default() }.carry_out(&ctx.app);
     // And the nodes are told at once, not at the next look.
-    ctx.app.bell.ring(synod_db::doorbell::Topic::Runs);
+    // First the root, then what begins by it: on a node's stream both keep their order, and by the old root it would refuse.
     push(&ctx.app).await?;
+    ctx.app.bell.ring(synod_db::doorbell::Topic::Runs);
     view(&Published::read(row)?)
 }
 
