@@ -1,34 +1,45 @@
-# `make demo` shows the main job; `make test` passes every test. Both need a Rust toolchain and a C compiler.
+# `make demo` shows the main job; `make test` passes every test. Both need a Rust toolchain, a C compiler and Node.js.
 
 SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RUST_MINOR := $(shell sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
 
-.PHONY: build demo test ci bench tidy codegen fmt clean need-cargo need-cc need-postgres
+.PHONY: build demo test ci bench tidy codegen fmt console screenshots clean need-cargo need-cc need-postgres need-browser
 
-build: need-cargo need-cc ## The release binary: target/release/synod
+build: need-cargo need-cc console ## The release binary: target/release/synod
 	cargo build --locked --release -p synod-cli
 
-demo: need-cargo need-cc ## A server, three agents and demo users on this machine
+demo: need-cargo need-cc console ## A server, three agents and demo users on this machine
 	cargo build --locked -p synod-cli
 	$(TARGET)/debug/synod demo
 
-test: need-cargo need-cc need-postgres ## Every test; starts (and if needed installs) PostgreSQL itself
+test: need-cargo need-cc need-postgres need-browser console ## Every test; starts (and if needed installs) what it needs itself
 	cargo build --locked --workspace
 	$(TARGET)/debug/synod demo --walk
+	SYNOD_BIN=$(abspath $(TARGET))/debug/synod scripts/console.sh test
 	scripts/with-postgres.sh scripts/test.sh
+
+console: ## The web console, for the server to embed: web/dist
+	@scripts/console.sh build
+
+screenshots: need-cargo need-cc need-browser console ## Pictures of every screen, of a phone and a desk, light and dark: web/screenshots
+	cargo build --locked -p synod-cli
+	SYNOD_BIN=$(abspath $(TARGET))/debug/synod scripts/console.sh screenshots
 
 tidy: need-cargo ## The rules of the house
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo xtask tidy
 	cargo xtask codegen --check
+	scripts/console.sh check
 
-codegen: need-cargo ## Writes openapi.json and docs/errors.md
+codegen: need-cargo ## Writes openapi.json, docs/errors.md and the console's types of the API
 	cargo xtask codegen
+	cd web && npm run --silent codegen
 
 fmt: need-cargo
 	cargo fmt --all
+	cd web && npx --no-install prettier --write --log-level=warn .
 
 ci: ## What runs for every change
 	.ci/run
@@ -50,3 +61,6 @@ need-cc:
 # Before the long build, so that what is missing shows at once.
 need-postgres:
 	@scripts/with-postgres.sh true
+
+need-browser:
+	@scripts/console.sh need

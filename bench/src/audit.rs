@@ -16,7 +16,8 @@ use synod_server::keys::Keys;
 use synod_trust::audit::{Edge, check_consistency, check_inclusion};
 use synod_trust::{judge, testing};
 
-use crate::report::{Figure, Goal, figure};
+use crate::place;
+use crate::report::{Figure, Goal, figure, quantile};
 
 fn leaf(n: u64) -> Hash {
     leaf_hash(&n.to_be_bytes())
@@ -80,10 +81,21 @@ pub async fn audit(dir: &Path, quick: bool) -> Result<Vec<Figure>> {
 
 /// How fast events like those of ended tasks are recorded, and how fast the log takes them in, both from and to the disk.
 async fn appended(file: &Path, repeats: u64) -> Result<(Vec<f64>, Vec<f64>)> {
+    appended_at(file, repeats).await.map(|(written, logged, _)| (written, logged))
+}
+
+/// What an event costs the log, in processor seconds of all threads, with what the database does for it.
+pub async fn append_cost(dir: &Path) -> Result<f64> {
+    let folder = tempfile::tempdir_in(dir)?;
+    let (_, _, costs) = appended_at(&folder.path().join("events.db"), 10).await?;
+    Ok(quantile(&costs, 0.5))
+}
+
+async fn appended_at(file: &Path, repeats: u64) -> Result<(Vec<f64>, Vec<f64>, Vec<f64>)> {
     let db = Db::open(&format!("sqlite:{}", file.display())).await?;
     let keys = Keys::open(&file.with_extension("key"), &db).await?;
     let log = AuditLog::open(&db, &keys).await?;
-    let (mut written, mut logged) = (Vec::new(), Vec::new());
+    let (mut written, mut logged, mut costs) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..repeats {
         let events: Vec<NewEvent> = (0..BATCH)
             .map(|n| NewEvent {
@@ -100,12 +112,13 @@ async fn appended(file: &Path, repeats: u64) -> Result<(Vec<f64>, Vec<f64>)> {
         event::append(&mut tx, &events, Timestamp(0)).await?;
         tx.commit().await?;
         written.push(f64::from(BATCH) / begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), place::cpu(std::process::id())?);
         while log.append(&db, Timestamp(0)).await? == Appended::More {}
         logged.push(f64::from(BATCH) / begun.elapsed().as_secs_f64());
+        costs.push((place::cpu(std::process::id())?.schedstat_s - before.schedstat_s) / f64::from(BATCH));
     }
     db.close().await;
-    Ok((written, logged))
+    Ok((written, logged, costs))
 }
 
 /// A manifest that three of five people signed, with three sorts of keys.

@@ -33,8 +33,25 @@ async fn spread(fleet: &Fleet, agents: usize) -> Result<f64> {
     Ok(sent.elapsed().as_secs_f64())
 }
 
-/// One run on 1,000 and on 10,000 agents.
-pub async fn fanout(fleet: &mut Fleet, quick: bool) -> Result<Vec<Figure>> {
+/// What a fan-out cost the server, while the log took in what it recorded: processor seconds and events.
+async fn cost(fleet: &Fleet, agents: usize) -> Result<(f64, f64, u64)> {
+    let alice = fleet.person("alice")?;
+    let (before, from) = (place::cpu(fleet.server_pid()?)?, watch::last_position(&alice).await?);
+    let took = spread(fleet, agents).await?;
+    let last = watch::last_position(&alice).await?;
+    // The log is a third of a second behind; what it costs belongs to the fan-out.
+    let logged = async {
+        while alice.get::<serde_json::Value>(&format!("{API}/audit/proofs/{last}")).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), logged).await.context("the log does not take in what was recorded")?;
+    let after = place::cpu(fleet.server_pid()?)?;
+    Ok((took, after.stat_s - before.stat_s, last - from))
+}
+
+/// One run on 1,000 and on 10,000 agents. `log_cost` is what an event costs the log, in processor seconds, where that is known.
+pub async fn fanout(fleet: &mut Fleet, quick: bool, log_cost: Option<f64>) -> Result<Vec<Figure>> {
     let (sizes, repeats) = if quick { ([100, 1000], 3) } else { ([1000, 10_000], 7) };
     let mut figures = Vec::new();
     let mut groups = Vec::new();
@@ -49,11 +66,14 @@ pub async fn fanout(fleet: &mut Fleet, quick: bool) -> Result<Vec<Figure>> {
         present = size;
         fleet.connected(size).await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let mut samples = Vec::new();
+        let (mut samples, mut overhead) = (Vec::new(), Vec::new());
         for repeat in 0..=repeats {
-            let took = spread(fleet, size).await?;
+            let (took, cpu, events) = cost(fleet, size).await?;
             if repeat > 0 {
                 samples.push(took);
+                // Against the same fan-out without a log.
+                #[allow(clippy::cast_precision_loss)]
+                overhead.extend(log_cost.map(|each| each * events as f64).map(|log| log / (cpu - log).max(1e-9) * 100.0));
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
@@ -63,6 +83,9 @@ pub async fn fanout(fleet: &mut Fleet, quick: bool) -> Result<Vec<Figure>> {
         let goal = if size == 10_000 { Goal::AtMost(2.5) } else { Goal::None };
         figures.push(figure(&format!("one run on {size} simulated agents"), "s", goal, samples));
         figures.push(figure(&format!("the same, per agent at {size}"), "us", Goal::None, per_agent));
+        if !overhead.is_empty() {
+            figures.push(figure(&format!("the audit log's share of processor time at {size}"), "%", Goal::AtMost(10.0), overhead));
+        }
         figures.push(figure(&format!("enrolment of {}", groups.last().map_or(0, |g| g.count)), "/s", Goal::None, vec![rate]));
     }
     figures.push(figure(&format!("per agent at {} against {}", sizes[1], sizes[0]), "x", Goal::AtMost(1.0), vec![each[1] / each[0]]));

@@ -51,6 +51,13 @@ impl Book {
         self.given.trust_root.as_deref().map(normal).or_else(|| self.kept.trust_root.clone())
     }
 
+    /// The newest version of the trust root that was seen, when these roots are of the same line.
+    pub fn newest_known(&self, roots: &[Envelope]) -> Option<u64> {
+        let kept = self.kept.trust_root.as_deref()?;
+        let same = self.root().as_deref() == Some(kept) || roots.iter().any(|root| digest(root) == kept);
+        self.kept.trust_version.filter(|_| same)
+    }
+
     /// The key heads of the log must be signed by.
     pub fn log_key(&self) -> Result<Option<VerifierKey>> {
         let text = self.given.log_key.as_ref().or(self.kept.log_key.as_ref());
@@ -204,6 +211,15 @@ mod tests {
         assert_eq!(follow(Some(&second), None, &shown).unwrap().unwrap().roots().len(), 1);
         assert!(told(follow(Some(&first), Some(2), &shown[..1])).contains("has shown version 2 before"));
         assert!(told(follow(Some(&first), None, &[])).contains("it shows none"));
+        // What was seen counts for evidence from files too, and only for roots of the same line.
+        let book = |given: Option<&str>| Book {
+            login: None,
+            kept: Pins { trust_root: Some(first.clone()), trust_version: Some(2), ..Pins::default() },
+            given: PinArgs { trust_root: given.map(str::to_owned), log_key: None },
+        };
+        let stranger = format!("sha256:{}", "0".repeat(64));
+        assert_eq!((book(None).newest_known(&[]), book(Some(&first)).newest_known(&[])), (Some(2), Some(2)));
+        assert_eq!((book(Some(&second)).newest_known(&shown), book(Some(&stranger)).newest_known(&[])), (Some(2), None));
         assert!(told(follow(Some(&format!("sha256:{}", "0".repeat(64))), None, &shown)).contains("is pinned here"));
         let mut unsigned = shown.clone();
         unsigned[1].signatures.truncate(1);

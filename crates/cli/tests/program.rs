@@ -49,6 +49,7 @@ fn signed_run() -> Value {
     let mut manifest: Manifest = serde_json::from_value(run["manifest"].clone()).unwrap();
     manifest.run = "s1".into();
     run["id"] = json!("s1");
+    run["awaitsMe"] = json!(true);
     run["digest"] = json!(manifest.seal().unwrap().1);
     run["manifest"] = json!(manifest);
     run["signing"] = json!({"rootVersion": 1, "rootDigest": "sha256:00", "uncovered": [], "rules": [{"name": "shop", "rule": "3 of group oncall", "filledBy": [], "missing": 3}]});

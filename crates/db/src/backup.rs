@@ -30,16 +30,18 @@ macro_rules! tables {
 }
 
 // In an order in which references hold. Members, streams and failed sign-ins belong to processes, not to
-// the state, and are left out; so is the head of the log, which follows from the positions.
+// the state, and are left out; so are challenges and kept answers, which live for minutes and hours, and the head of the
+// log, which follows from the positions.
 tables! {
     meta by "key" { key: text, value: text }
     users by "name" { name: text, display_name: text, service_account: int, enabled: int, password_hash: text, totp_sealed: text, totp_confirmed: int, totp_last_step: int, created_at: int }
     sessions by "id" { id: text, user_name: text, csrf: text, client: text, created_at: int, expires_at: int, stepped_up_at: int, revoked_at: int }
     api_keys by "id" { id: text, hash: text, user_name: text, name: text, created_at: int, expires_at: int, revoked_at: int }
+    account_keys by "id" { id: text, user_name: text, kind: text, name: text, key_id: text, spec: text, credential_id: text, transports: text, counter: int, created_at: int, last_used_at: int }
     objects by "kind, namespace, name" { kind: text, namespace: text, name: text, revision: int, labels: text, spec: text, digest: text, author: text, updated_at: int, deleted: int }
     object_revisions by "kind, namespace, name, revision" { kind: text, namespace: text, name: text, revision: int, labels: text, spec: text, digest: text, author: text, updated_at: int, deleted: int }
     join_tokens by "id" { id: text, hash: text, labels: text, uses_left: int, expires_at: int, created_by: text, created_at: int, revoked_at: int }
-    nodes by "id" { id: text, name: text, labels: text, facts: text, version: text, age_recipient: text, certificate_serial: text, certificate_expires_at: int, joined_at: int, last_seen_at: int, removed_at: int, trust: text, trust_alarm: text }
+    nodes by "id" { id: text, name: text, labels: text, facts: text, version: text, age_recipient: text, certificate_serial: text, certificate_expires_at: int, joined_at: int, last_seen_at: int, removed_at: int, trust: text, trust_alarm: text, renewals: int, renewals_since: int }
     runs by "id" { id: text, namespace: text, template: text, revision: int, title: text, requester: text, author: text, reason: text, phase: text, digest: text, manifest: text, node_count: int, created_at: int, approve_by: int, not_before: int, started_at: int, finished_at: int, message: text, batches: int, batch_ended_at: int, gates_opened: int, at_gate: int, cancelling: int, cancelled_by: text, wake_at: int, replay_of: text, idempotency_key: text, idempotency_hash: text, break_glass: text, ratification: text }
     run_nodes by "run_id, idx" { run_id: text, idx: int, node_id: text, node_name: text, sealed_secrets: text }
     approvals by "run_id, person" { run_id: text, person: text, decision: text, digest: text, comment: text, at: int, rules: text, signature: text }

@@ -236,6 +236,28 @@ pub async fn list(db: &mut impl Query, filter: &Filter) -> Result<Vec<Event>> {
     db.query(sql, values).await?.iter().map(event).collect()
 }
 
+/// The events by which the keys of a run's nodes were noted first, up to a position: one a key. An event is recorded with the key or a
+/// moment later, so that each is found near where it is looked for.
+pub async fn first_of_node_keys(db: &mut impl Query, run: &str, until: u64) -> Result<Vec<Event>> {
+    let sql = "SELECT p.position, e.type, e.subject, e.namespace, e.run_id, e.actor, e.at, e.data
+         FROM run_nodes n JOIN node_keys k ON k.node_id = n.node_id
+         JOIN events e ON e.seq = (
+             SELECT o.seq FROM events o
+             WHERE o.type IN ('synod.node.joined', 'synod.node.certificate_renewed') AND o.subject = 'node/' || n.node_name AND o.at >= k.since
+                   AND o.data LIKE '%\"key\":\"' || k.digest || '\"%'
+             ORDER BY o.seq LIMIT 1)
+         JOIN event_positions p ON p.seq = e.seq
+         WHERE n.run_id = $1 AND p.position <= $2 ORDER BY p.position";
+    db.query(sql, params![run, until]).await?.iter().map(event).collect()
+}
+
+/// The events by which trust roots were published, up to a position.
+pub async fn of_roots(db: &mut impl Query, until: u64) -> Result<Vec<Event>> {
+    let sql = "SELECT p.position, e.type, e.subject, e.namespace, e.run_id, e.actor, e.at, e.data FROM events e JOIN event_positions p ON p.seq = e.seq
+         WHERE e.type = 'synod.trust.root_published' AND p.position <= $1 ORDER BY p.position";
+    db.query(sql, params![until]).await?.iter().map(event).collect()
+}
+
 fn event(row: &Row) -> Result<Event> {
     let position = row.int(0).unsigned_abs();
     Ok(Event {

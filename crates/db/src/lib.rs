@@ -4,6 +4,8 @@
 //! take one of them. Nothing here decides anything: decisions are the domain's.
 
 pub mod access;
+pub mod account_key;
+pub mod answer;
 pub mod approval;
 pub mod audit;
 pub mod backup;
@@ -17,6 +19,7 @@ pub mod metrics;
 mod migrate;
 pub mod node;
 pub mod object;
+pub mod overview;
 pub mod run;
 pub mod session;
 mod sqlite;

@@ -5,8 +5,13 @@ use synod_domain::{Error, Result};
 
 use crate::{Db, Query, params};
 
-const STEPS: &[&str] =
-    &[include_str!("../migrations/0001_foundation.sql"), include_str!("../migrations/0002_log_head.sql"), include_str!("../migrations/0003_trust.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../migrations/0001_foundation.sql"),
+    include_str!("../migrations/0002_log_head.sql"),
+    include_str!("../migrations/0003_trust.sql"),
+    include_str!("../migrations/0004_account_keys.sql"),
+    include_str!("../migrations/0005_renewals.sql"),
+];
 
 /// The schema version this program needs.
 pub(crate) const VERSION: usize = STEPS.len();

@@ -146,6 +146,25 @@ pub async fn set_certificate(tx: &mut Tx, id: &str, serial: &str, expires_at: Ti
     Ok(())
 }
 
+/// Counts a renewal of a node's certificate, unless so many were counted since `since`; says whether it did. What was counted
+/// before that is forgotten.
+pub async fn count_renewal(tx: &mut Tx, id: &str, most: u32, since: Timestamp, now: Timestamp) -> Result<bool> {
+    let counted = tx
+        .execute(
+            "UPDATE nodes SET renewals = CASE WHEN renewals_since < $2 THEN 1 ELSE renewals + 1 END,
+                    renewals_since = CASE WHEN renewals_since < $2 THEN $3 ELSE renewals_since END
+             WHERE id = $1 AND removed_at IS NULL AND (renewals_since < $2 OR renewals < $4)",
+            params![id, since, now, most],
+        )
+        .await?;
+    Ok(counted == 1)
+}
+
+/// When the renewals of a node's certificate that count began.
+pub async fn renewals_since(db: &mut impl Query, id: &str) -> Result<Timestamp> {
+    Ok(db.first("SELECT renewals_since FROM nodes WHERE id = $1", params![id]).await?.map_or(Timestamp(0), |row| row.time(0)))
+}
+
 /// Removes a node: its certificate is no longer accepted. The row stays for the record.
 pub async fn remove(tx: &mut Tx, id: &str, now: Timestamp) -> Result<()> {
     tx.execute("UPDATE nodes SET removed_at = $2 WHERE id = $1", params![id, now]).await?;

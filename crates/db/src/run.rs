@@ -3,7 +3,7 @@
 use serde::Serialize;
 use synod_domain::manifest::NodeEntry;
 use synod_domain::run::{Phase, Ratification};
-use synod_domain::{Error, Result, Timestamp};
+use synod_domain::{Error, Result, Timestamp, task};
 
 use crate::filter::Select;
 use crate::{ColumnType, Query, Row, Tx, params, to_records};
@@ -265,6 +265,12 @@ pub async fn due(db: &mut impl Query, now: Timestamp, limit: u32) -> Result<Vec<
     Ok(db.query(sql, params![now]).await?.iter().map(|row| row.text(0)).collect())
 }
 
+/// Has every pending run looked at again now, because what it takes has changed.
+pub async fn wake_pending(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    tx.execute("UPDATE runs SET wake_at = $1 WHERE phase = 'pending'", params![now]).await?;
+    Ok(())
+}
+
 /// Writes back everything about a run that may change.
 pub async fn update(tx: &mut Tx, r: &Run) -> Result<()> {
     tx.execute(
@@ -306,6 +312,34 @@ pub async fn unratified(db: &mut impl Query) -> Result<u32> {
 pub async fn nodes(db: &mut impl Query, id: &str) -> Result<Vec<NodeEntry>> {
     let rows = db.query("SELECT node_id, node_name FROM run_nodes WHERE run_id = $1 ORDER BY idx", params![id]).await?;
     Ok(rows.iter().map(|row| NodeEntry { id: row.text(0), name: row.text(1) }).collect())
+}
+
+/// A node of a run, and its task as far as there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeState {
+    /// Place in rollout order, from 0.
+    pub idx: u32,
+    /// The node.
+    pub node: NodeEntry,
+    /// Where its task stands.
+    pub phase: Option<task::Phase>,
+    /// The deciding exit code.
+    pub exit_code: Option<i32>,
+}
+
+/// The nodes of a run in rollout order, with how their tasks stand.
+pub async fn node_states(db: &mut impl Query, id: &str) -> Result<Vec<NodeState>> {
+    let sql = "SELECT n.idx, n.node_id, n.node_name, t.phase, t.exit_code
+        FROM run_nodes n LEFT JOIN tasks t ON t.run_id = n.run_id AND t.idx = n.idx WHERE n.run_id = $1 ORDER BY n.idx";
+    let state = |row: &Row| {
+        Ok(NodeState {
+            idx: row.uint(0),
+            node: NodeEntry { id: row.text(1), name: row.text(2) },
+            phase: row.text_opt(3).map(|word| word.parse().map_err(Error::internal)).transpose()?,
+            exit_code: row.int_opt(4).and_then(|n| i32::try_from(n).ok()),
+        })
+    };
+    db.query(sql, params![id]).await?.iter().map(state).collect()
 }
 
 /// The sealed secrets of some nodes of a run, by index.

@@ -271,7 +271,6 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::params;
 
     fn pool(most: u32) -> (tempfile::TempDir, Pool) {
         let dir = tempfile::tempdir().unwrap();
@@ -290,10 +289,10 @@ mod tests {
         let (_dir, pool) = pool(1);
         with_table(&pool).await;
         let mut tx = pool.begin("BEGIN IMMEDIATE").await.unwrap();
-        assert_eq!(tx.execute("UPDATE t SET b = $2, a = $2 || $1 WHERE a = $1", &params!["x", 7]).unwrap(), 1);
-        let rows = tx.query("SELECT a, b, NULL, 1.5 FROM t WHERE b = $1 AND b = $1", &params![7]).unwrap();
+        assert_eq!(tx.execute("UPDATE t SET b = $2, a = $2 || $1 WHERE a = $1", &[Param::from("x"), Param::from(7i64)]).unwrap(), 1);
+        let rows = tx.query("SELECT a, b, NULL, 1.5 FROM t WHERE b = $1 AND b = $1", &[Param::from(7i64)]).unwrap();
         assert_eq!(rows[0].0, [Cell::Text("7x".into()), Cell::Int(7), Cell::Null, Cell::Text("1.5".into())]);
-        assert!(tx.query("SELECT $2", &params![1]).is_err(), "one is missing");
+        assert!(tx.query("SELECT $2", &[Param::from(1i64)]).is_err(), "one is missing");
     }
 
     #[tokio::test]

@@ -94,6 +94,10 @@ pub mod code {
             "Wait for the time in Retry-After.";
         CSRF = "SYN-2006", Forbidden, 403, "The CSRF token is missing or wrong",
             "Requests with a session cookie that change something carry the header `x-csrf-token`.";
+        NO_PASSKEYS = "SYN-2007", Conflict, 409, "Passkeys are not possible here",
+            "Browsers make passkeys for a host by name, not for an address. Set `url` in the server's configuration to https://NAME and open the console there.";
+        PASSKEY_REFUSED = "SYN-2008", Invalid, 422, "The passkey is not accepted",
+            "The answer says why. Begin anew: a challenge is good for five minutes, once.";
         FORBIDDEN = "SYN-2100", Forbidden, 403, "Not allowed",
             "The answer names the action and the roles that would do. `synod who-can ACTION OBJECT` lists the people who may.";
         NOT_FOUND = "SYN-3000", NotFound, 404, "Not found",
@@ -158,6 +162,8 @@ pub mod code {
             "Server and node differ by more than allowed. Set the machine's clock (NTP).";
         LABEL_NOT_GRANTED = "SYN-5004", Forbidden, 403, "The join token does not grant these labels",
             "Make a token with `--labels`, or enrol without them.";
+        RENEWED_OFTEN = "SYN-5005", Limited, 429, "The node's certificate was renewed too often",
+            "A certificate is renewed at most eight times in the time it lives. Agents ask again after the time in Retry-After by themselves; look for what makes this one ask.";
         UNAVAILABLE = "SYN-9000", Unavailable, 503, "The database is away",
             "Nothing was done. Clients repeat after the time in Retry-After.";
         STORAGE_FULL = "SYN-9001", Unavailable, 503, "No space is left to record this",

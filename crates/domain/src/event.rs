@@ -71,6 +71,9 @@ pub mod types {
         SESSION_FAILED = "synod.session.failed";
         SESSION_ENDED = "synod.session.ended";
         TOTP_ENROLLED = "synod.user.totp_enrolled";
+        KEY_ADDED = "synod.user.key.added";
+        KEY_REMOVED = "synod.user.key.removed";
+        KEY_SUSPECT = "synod.user.key.suspect";
         API_KEY_CREATED = "synod.api_key.created";
         API_KEY_REVOKED = "synod.api_key.revoked";
         JOIN_TOKEN_CREATED = "synod.join_token.created";

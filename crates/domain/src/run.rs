@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RunPhase)]
 pub enum Phase {
     /// Awaits approval.
     Pending,

@@ -7,6 +7,7 @@ use crate::time::Timestamp;
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TaskPhase)]
 pub enum Phase {
     /// Its batch has not come.
     Waiting,

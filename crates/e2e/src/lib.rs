@@ -136,6 +136,13 @@ impl Harness {
         self.server = Some(synod_server::start(self.config.clone(), self.clock.clone()).await.unwrap());
     }
 
+    /// Starts the server again at the same address, with other settings.
+    pub async fn start_with(&mut self, tune: impl FnOnce(&mut Config)) {
+        self.stop().await;
+        tune(&mut self.config);
+        self.start_again().await;
+    }
+
     /// Another server on the same database.
     pub async fn second_server(&self) -> Running {
         let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), state_dir: self.dir.path().join("second"), ..self.config.clone() };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use cedar_policy::PolicySet;
-use synod_db::{Query, object, user};
+use synod_db::{Query, account_key, object, user};
 use synod_domain::access::{GroupSpec, NamespaceSpec, Role, RoleBindingSpec, Subject, closure};
 use synod_domain::approval::Standing;
 use synod_domain::object::{Kind, Spec, typed};
@@ -24,8 +24,17 @@ pub struct Person {
     pub service_account: bool,
     /// Whether it may do anything.
     pub enabled: bool,
-    /// Whether a second factor is in force.
+    /// Whether codes of an authenticator are in force as second factor.
     pub totp: bool,
+    /// How many passkeys they have; one is a second factor as well.
+    pub passkeys: u32,
+}
+
+impl Person {
+    /// Whether there is a second factor of either kind.
+    pub fn second_factor(&self) -> bool {
+        self.totp || self.passkeys > 0
+    }
 }
 
 /// A role binding.
@@ -66,11 +75,15 @@ impl Access {
     pub async fn read(db: &mut impl Query) -> Result<Self> {
         // The version first: should anything change in between, the state is merely read again later.
         let version = synod_db::access::version(db).await?;
-        let people = user::list(db)
-            .await?
-            .into_iter()
-            .map(|u| (u.name.clone(), Person { name: u.name, service_account: u.service_account, enabled: u.enabled, totp: u.totp_confirmed }))
-            .collect();
+        let passkeys: BTreeMap<String, u32> = account_key::passkeys(db).await?.into_iter().collect();
+        let person = |u: user::User| Person {
+            passkeys: passkeys.get(&u.name).copied().unwrap_or_default(),
+            name: u.name,
+            service_account: u.service_account,
+            enabled: u.enabled,
+            totp: u.totp_confirmed,
+        };
+        let people = user::list(db).await?.into_iter().map(|u| (u.name.clone(), person(u))).collect();
         let mut access = Self {
             version,
             people,

@@ -23,6 +23,7 @@ use crate::loops::{presence, reports};
 use crate::manifests::Manifests;
 use crate::metrics::Counters;
 use crate::ops::audit::Alarms;
+use crate::site::Site;
 use crate::tail::{self, Tail};
 use crate::templates::Templates;
 use crate::{listener, loops, patience};
@@ -65,6 +66,8 @@ pub struct App {
     pub id: String,
     /// How others reach it.
     pub url: String,
+    /// Where people find it.
+    pub site: Site,
     /// Since when.
     pub started_at: Timestamp,
 }
@@ -148,6 +151,7 @@ async fn open(config: &Config, now: Timestamp) -> Result<(Db, Keys, Authority, A
 
 /// Starts a server.
 pub async fn start(config: Config, clock: Clock) -> Result<Running> {
+    config.check()?;
     let invalid = |what: String| Error::new(code::CONFIGURATION, what);
     private_folder(&config.state_dir).map_err(|e| invalid(format!("the state folder {} cannot be used: {e}", config.state_dir.display())))?;
     let socket = tokio::net::TcpListener::bind(config.listen).await.map_err(|e| {
@@ -160,6 +164,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let patience = tokio::time::Instant::now() + if Db::may_be_away(&config.database_url()) { patience::AT_START } else { Duration::ZERO };
     let (db, keys, authority, log, access) = patience::at_start(patience, || open(&config, now)).await?;
     let url = config.public_url(address);
+    let site = Site::of(&url)?;
     let id = crate::password::short_id(now);
     let bell = Doorbell::new(&db, &id);
     let (reports, reports_in) = reports::queue();
@@ -183,6 +188,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
         counters: Counters::default(),
         id,
         url,
+        site,
         started_at: now,
     });
     patience::at_start(patience, || crate::ops::system::announce(&app)).await?;

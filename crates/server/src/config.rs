@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use synod_domain::Span;
+use synod_domain::{Result, Span};
+
+use crate::site::Site;
 
 /// The configuration of `synod server`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,6 +87,11 @@ impl Default for Security {
 }
 
 impl Config {
+    /// Refuses what can be told to be wrong before anything is started.
+    pub fn check(&self) -> Result<()> {
+        self.url.as_deref().map(Site::of).transpose().map(drop)
+    }
+
     /// The database, with the default filled in.
     pub fn database_url(&self) -> String {
         self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.state_dir.join("synod.db").display()))

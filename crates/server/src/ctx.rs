@@ -5,7 +5,7 @@ use std::sync::Arc;
 use synod_domain::error::code;
 use synod_domain::{Error, Result, Timestamp};
 
-use crate::access::Access;
+use crate::access::{Access, Person};
 use crate::app::App;
 use crate::authz::{self, Action, Resource};
 use crate::config::StepUp;
@@ -90,7 +90,7 @@ impl Ctx {
 
     /// Refuses unless the caller's second factor is fresh, where that is asked for.
     pub fn require_fresh(&self) -> Result<()> {
-        let enrolled = self.access.people.get(&self.caller.user).is_some_and(|p| p.totp);
+        let enrolled = self.access.people.get(&self.caller.user).is_some_and(Person::second_factor);
         let asked = enrolled || self.app.config.security.step_up == StepUp::Always;
         if !asked || self.is_fresh() {
             return Ok(());
@@ -100,7 +100,7 @@ impl Ctx {
         } else if enrolled {
             "this changes who may do what; confirm with your second factor first"
         } else {
-            "this changes who may do what; enrol a second factor first"
+            "this changes who may do what; enrol a second factor or a passkey first"
         };
         Err(Error::new(code::STEP_UP_REQUIRED, message))
     }

@@ -24,6 +24,7 @@ pub mod ops;
 pub mod password;
 mod patience;
 pub mod signing;
+pub mod site;
 pub mod tail;
 pub mod templates;
 pub mod untrusted;

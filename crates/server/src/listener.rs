@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::app::App;
+use crate::site::Site;
 
 /// The node at the other end, as its certificate names it.
 #[derive(Debug, Clone)]
@@ -110,6 +111,7 @@ fn config(chain_pem: &str, key_pem: &str, client_ca: Option<&str>, alpn: &[&[u8]
 pub async fn serve(app: Arc<App>, socket: TcpListener, tls: Tls, mut stop: watch::Receiver<bool>) {
     let people = crate::http::router(app.clone());
     let agents = crate::grpc::router(app.clone());
+    let site = Arc::new(app.site.clone());
     let tls = Arc::new(tls);
     let mut renewal = tokio::time::interval_at(tokio::time::Instant::now() + RENEW_EVERY, RENEW_EVERY);
     loop {
@@ -133,9 +135,9 @@ pub async fn serve(app: Arc<App>, socket: TcpListener, tls: Tls, mut stop: watch
                 continue;
             }
         };
-        let (people, agents, tls, stop) = (people.clone(), agents.clone(), tls.clone(), stop.clone());
+        let (people, agents, tls, site, stop) = (people.clone(), agents.clone(), tls.clone(), site.clone(), stop.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection(tcp, people, agents, &tls, stop).await {
+            if let Err(error) = connection(tcp, people, agents, &tls, site, stop).await {
                 tracing::debug!(%error, "a connection ended");
             }
         });
@@ -147,6 +149,7 @@ async fn connection(
     people: axum::Router,
     agents: axum::Router,
     tls: &Tls,
+    site: Arc<Site>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     tcp.set_nodelay(true)?;
@@ -160,6 +163,7 @@ async fn connection(
     };
     let (is_agent, stream) = tokio::time::timeout(Duration::from_secs(15), handshake).await??;
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    let site = (!is_agent).then_some(site);
     let router = if is_agent {
         let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).ok_or("no client certificate")?;
         let node = crate::certificates::node_of(certificate).ok_or("the certificate names no node")?;
@@ -180,7 +184,12 @@ async fn connection(
         .max_concurrent_streams(256)
         .max_send_buf_size(if is_agent { 64 * 1024 } else { 512 * 1024 })
         .max_header_list_size(32 * 1024);
-    let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| router.clone().oneshot(request.map(axum::body::Body::new)));
+    let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        if let Some(site) = &site {
+            site.strip(&mut request);
+        }
+        router.clone().oneshot(request.map(axum::body::Body::new))
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);
     tokio::select! {

@@ -14,7 +14,7 @@ use synod_domain::manifest::Manifest;
 use synod_domain::verify::DeliveredApproval;
 use synod_domain::{Error, Result, Timestamp};
 use synod_protocol::http::trust::{RootRuleStatus, Signing};
-use synod_trust::approval::PAYLOAD_TYPE;
+use synod_trust::approval::{PAYLOAD_TYPE, check_taken_in};
 use synod_trust::root::Rule;
 use synod_trust::{Envelope, Refused, Root, Standing, judge_break_glass, stand, verify_one};
 
@@ -118,7 +118,7 @@ impl Cover {
 
     /// The people whose decisions count, and whether all rules are met. `used` is how often the break-glass rule was used today.
     pub fn judge(&self, manifest: &Manifest, digest: &str, decisions: &[Approval], used: u32, now: Timestamp) -> Judged {
-        let signed = signed(decisions);
+        let signed = signed(decisions.iter().map(|given| (&given.person, given.signature.as_ref())));
         let envelopes: Vec<Envelope> = signed.iter().map(|(_, envelope)| envelope.clone()).collect();
         if let Some(rule) = &manifest.break_glass {
             let granted = match (envelopes.as_slice(), signed.as_slice()) {
@@ -141,8 +141,7 @@ impl Cover {
 
     /// Whose decisions count, of those that are to be handed to nodes.
     pub fn counted(&self, manifest: &Manifest, digest: &str, delivered: &[DeliveredApproval], now: Timestamp) -> BTreeSet<String> {
-        let read = |given: &DeliveredApproval| Some((given.person.clone(), Envelope::read(given.signature.as_deref()?.as_bytes()).ok()?));
-        let signed: Vec<(String, Envelope)> = delivered.iter().filter_map(read).collect();
+        let signed = signed(delivered.iter().map(|given| (&given.person, given.signature.as_ref())));
         if manifest.break_glass.is_some() {
             return signed.into_iter().map(|(person, _)| person).collect();
         }
@@ -153,7 +152,8 @@ impl Cover {
 
     /// What people see of it.
     pub fn view(&self, manifest: &Manifest, digest: &str, decisions: &[Approval], now: Timestamp) -> Signing {
-        let envelopes: Vec<Envelope> = signed(decisions).into_iter().map(|(_, envelope)| envelope).collect();
+        let signed = signed(decisions.iter().map(|given| (&given.person, given.signature.as_ref())));
+        let envelopes: Vec<Envelope> = signed.into_iter().map(|(_, envelope)| envelope).collect();
         let rules = match self.stand(manifest, digest, &envelopes, now) {
             Ok(standing) if manifest.break_glass.is_none() => standing.rules,
             _ => Vec::new(),
@@ -183,6 +183,7 @@ impl Cover {
         if verified.decision != given.decision || verified.statement.comment != given.comment {
             return Err(refuse("what was signed is not what was sent: decision and comment must be the same".into()));
         }
+        check_taken_in(&verified, now).map_err(|why| refuse(why.to_string()))?;
         if let Some(rule) = manifest.break_glass.as_ref().filter(|_| !given.ratifies) {
             // How often the rule was used today is judged with the run.
             for node in &self.every {
@@ -230,9 +231,9 @@ pub struct Judged {
     pub rejected: Vec<String>,
 }
 
-fn signed(decisions: &[Approval]) -> Vec<(String, Envelope)> {
-    let read = |decision: &Approval| Some((decision.person.clone(), Envelope::read(decision.signature.as_deref()?.as_bytes()).ok()?));
-    decisions.iter().filter_map(read).collect()
+/// The decisions that were signed, with whose they are; what cannot be read is none.
+fn signed<'a>(given: impl Iterator<Item = (&'a String, Option<&'a String>)>) -> Vec<(String, Envelope)> {
+    given.filter_map(|(person, text)| Some((person.clone(), Envelope::read(text?.as_bytes()).ok()?))).collect()
 }
 
 /// The key a stored decision was signed with.

@@ -23,6 +23,10 @@ pub const API_VERSION: &str = "synod/v1";
 pub const KIND: &str = "Approval";
 /// The longest comment, in bytes.
 pub const MAX_COMMENT: usize = 4096;
+/// How far ahead of the clock here a decision may have been signed, in milliseconds. Where it was signed the clock may have run
+/// ahead of that of the server that took it in, and that of the server ahead of a node's, each by as much as clocks may differ.
+/// This widens how early something may be only: no end of a time moves.
+pub const MAX_AHEAD_MS: i64 = 2 * MAX_SKEW_MS;
 
 /// What a person signs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -370,6 +374,9 @@ pub fn judge_break_glass(
     if !rule.who.contains(&verified.person) {
         return shut(format!("rule {} is for {}, not for {}", rule.name, rule.who.join(", "), verified.person));
     }
+    if verified.person == template.author && !rule.author_may_start {
+        return shut(format!("{} wrote this revision of the template, and rule {} does not say `authorMayStart: true`", verified.person, rule.name));
+    }
     if !rule.templates.iter().any(|glob| names::matches_template(glob, namespace, &template.name)) {
         return shut(format!("rule {} is for {}, not for {namespace}/{}", rule.name, rule.templates.join(", "), template.name));
     }
@@ -418,11 +425,23 @@ pub(crate) fn check_statement(manifest: &Manifest, digest: &str, verified: &Veri
     if at.0 < manifest.created_at.0.saturating_sub(MAX_SKEW_MS) {
         return Err(Refused::TooEarly { person, at, why: format!("before the run was requested ({})", manifest.created_at) });
     }
-    if at.0 > now.0.saturating_add(MAX_SKEW_MS) {
-        return Err(Refused::TooEarly { person, at, why: format!("which is in the future ({now} here); set the clock where it was signed") });
-    }
+    check_ahead(verified, now, MAX_AHEAD_MS)?;
     if sort != Sort::Ratification && at > manifest.approve_by {
         return Err(Refused::TooLate { person, at, by: manifest.approve_by });
+    }
+    Ok(())
+}
+
+/// Refuses a decision whose time lies further ahead than whoever takes it in puts up with. It is less than what those put up
+/// with who judge it afterwards, whose clocks may be behind.
+pub fn check_taken_in(verified: &Verified, now: Timestamp) -> Result<(), Refused> {
+    check_ahead(verified, now, MAX_SKEW_MS)
+}
+
+fn check_ahead(verified: &Verified, now: Timestamp, most: i64) -> Result<(), Refused> {
+    let (person, at) = (verified.person.clone(), verified.at);
+    if at.0 > now.0.saturating_add(most) {
+        return Err(Refused::TooEarly { person, at, why: format!("which is in the future ({now} here); set the clock where it was signed") });
     }
     Ok(())
 }

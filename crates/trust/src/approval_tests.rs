@@ -300,7 +300,25 @@ fn revoked_and_removed_people() {
 fn times() {
     assert_eq!(refusal(|c| c.envelopes[0] = said("ann", |s| s.at = hour(0))), Some("too-early"));
     assert_eq!(refusal(|c| c.envelopes[0] = said("ann", |s| s.at = Timestamp(hour(1).0 - MAX_SKEW_MS))), None);
+    assert_eq!(refusal(|c| c.envelopes[0] = said("ann", |s| s.at = Timestamp(hour(1).0 - MAX_SKEW_MS - 1))), Some("too-early"));
     assert_eq!(refusal(|c| c.envelopes[0] = said("ann", |s| s.at = hour(4))), Some("too-early"), "in the future");
+    // To the millisecond: a server takes in what is signed 30 s ahead of its clock, and a node 30 s behind it counts it.
+    assert_eq!(MAX_AHEAD_MS, 60_000);
+    let ahead = |by: i64| said("ann", move |s| s.at = Timestamp(hour(3).0 + by));
+    let taken_in = |by: i64| check_taken_in(&verify_one(&root(&root_json()), &ahead(by)).unwrap(), hour(3)).map_err(|e| e.name());
+    assert_eq!((taken_in(MAX_SKEW_MS), taken_in(MAX_SKEW_MS + 1)), (Ok(()), Err("too-early")));
+    assert_eq!(refusal(|c| c.envelopes[0] = ahead(MAX_AHEAD_MS)), None);
+    assert_eq!(refusal(|c| c.envelopes[0] = ahead(MAX_AHEAD_MS + 1)), Some("too-early"));
+    // No end is moved by it: what was signed after the time for it stays too late.
+    assert_eq!(
+        refusal(|c| {
+            c.envelopes[0] = said("ann", |s| s.at = Timestamp(hour(25).0 + 1));
+            c.now = hour(25);
+        }),
+        Some("too-late")
+    );
+    assert_eq!(refusal(|c| c.now = Timestamp(hour(49).0 + MAX_SKEW_MS)), None);
+    assert_eq!(refusal(|c| c.now = Timestamp(hour(49).0 + MAX_SKEW_MS + 1)), Some("expired"));
     assert_eq!(
         refusal(|c| {
             c.envelopes[0] = said("ann", |s| s.at = hour(26));
@@ -409,6 +427,23 @@ fn breaking_the_glass() {
     assert_eq!(judge_with(&|j| j["breakGlass"][0]["templates"] = json!(["shop/stop"])), Some("break-glass"));
     assert_eq!(judge_with(&|j| j["expiresAt"] = json!(hour(2))), Some("root-expired"));
     assert_eq!(judge_break_glass(&root(&root_json()), &manifest, &digest, "night", &ann, "web-1", 0, hour(50)).unwrap_err().name(), "expired");
+    // Nobody starts alone what they wrote themselves, unless the root says so.
+    let mut own = testing::manifest();
+    own.template.author = "ann".into();
+    let (_, own_digest) = own.seal().unwrap();
+    let own_start = decision("ann", &signer("ann"), &own, Decision::Approve, |s| s.break_glass = true);
+    let by_author =
+        |json: &Value| judge_break_glass(&root(json), &own, &own_digest, "night", &own_start, "web-1", 0, hour(3)).map_err(|e| (e.name(), e.to_string()));
+    let (name, words) = by_author(&root_json()).unwrap_err();
+    assert!(name == "break-glass" && words.contains("ann wrote this revision") && words.contains("authorMayStart: true"), "{words}");
+    let mut open = root_json();
+    open["breakGlass"][0]["authorMayStart"] = json!(true);
+    assert!(by_author(&open).is_ok());
+    // Absent means no, and is the only spelling of it.
+    open["breakGlass"][0]["authorMayStart"] = json!(false);
+    assert_eq!(testing::doc(&open).seal(), testing::doc(&root_json()).seal());
+    let spelt = synod_domain::canonical::canonical(&open).unwrap();
+    assert_eq!(Root::read(&spelt).unwrap_err().name(), "malformed");
     // A break-glass start is no ordinary approval, nor the reverse.
     assert_eq!(refusal(|c| c.envelopes[0] = ann.clone()), Some("wrong-sort"));
 }

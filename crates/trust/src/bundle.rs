@@ -1,5 +1,9 @@
 //! A run with all its evidence in one file, judged without any server: the pinned root, the manifest, who agreed, what the
 //! nodes signed, and where the log has it.
+//!
+//! What a proof of inclusion cannot say is said as well: that an event was left out, and when something really happened.
+
+mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +13,7 @@ use synod_domain::canonical;
 use synod_domain::event::types;
 use synod_domain::manifest::{Manifest, NodeEntry};
 use synod_domain::merkle::{Hash, leaf_hash};
+use synod_domain::run::Phase;
 use synod_domain::time::Timestamp;
 use synod_domain::verify::MAX_SKEW_MS;
 
@@ -18,8 +23,16 @@ use crate::envelope::Envelope;
 use crate::root::{Chain, Root};
 use crate::{result, strict};
 
+use story::{At, Story, time};
+pub use story::{WholeLog, compare};
+
 /// The version of the file's form.
 pub const VERSION: u32 = 1;
+/// What proofs of inclusion cannot say.
+const INCOMPLETE: &str =
+    "that nothing else was recorded about the run: proofs say that what is shown is in the log, not that it is all; a copy of the whole log can tell";
+/// What the log cannot say.
+const TIMES: &str = "when it happened: times are the words of the server, and of the machines where was signed; proven is the order, by places in the log";
 /// The largest file, in bytes.
 pub const MAX_BUNDLE: usize = 64 << 20;
 
@@ -35,6 +48,8 @@ pub struct Bundle {
     pub manifest: String,
     /// Their digest.
     pub digest: String,
+    /// Where the run stands, by the word of whoever made the bundle; its events must tell the same.
+    pub phase: Phase,
     /// Signed decisions.
     pub approvals: Vec<Envelope>,
     /// Signed approvals after the fact, of a run that was started by break-glass.
@@ -46,7 +61,7 @@ pub struct Bundle {
     pub nodes: Vec<Node>,
     /// What the nodes signed.
     pub results: Vec<NodeResult>,
-    /// Events about the run and its nodes, each with its path to the checkpoint's root.
+    /// Events about the run, about the keys of its nodes and about trust roots, each with its path to the checkpoint's root.
     pub events: Vec<LoggedEvent>,
     /// The log's signed head.
     pub checkpoint: String,
@@ -106,6 +121,8 @@ pub struct Check {
 pub struct Report {
     /// The checks.
     pub checks: Vec<Check>,
+    /// What the evidence does not show, however good it is.
+    pub unproven: Vec<String>,
 }
 
 impl Report {
@@ -140,8 +157,9 @@ impl Bundle {
 
 /// Judges a bundle by the digest of a trust root and the log's public key, both known beforehand.
 ///
-/// Decisions are judged by the root in force when the first node began (when the last person decided, if none did), since
-/// that is what the nodes judged by; keys found compromised by then are refused by whatever later root says so.
+/// Decisions are judged by the root that was in force where the log tells that the run began: the newest that was published at a
+/// leaf before. Keys found compromised by the time a decision was signed or recorded are refused by whatever later root says so.
+/// The times of events are the server's word; what is proven is their order.
 pub fn verify_bundle(bundle: &Bundle, pinned: &str, log: &VerifierKey, now: Timestamp) -> Report {
     let mut report = Report::default();
     let chain = Chain::walk(&bundle.roots, pinned);
@@ -155,15 +173,40 @@ pub fn verify_bundle(bundle: &Bundle, pinned: &str, log: &VerifierKey, now: Time
     report.say("manifest", manifest.as_ref().map(|_| format!("its bytes have the digest {}", bundle.digest)).map_err(Clone::clone));
     let head = Checkpoint::open(&bundle.checkpoint, log);
     report.say("log", head.as_ref().map(|head| format!("{} events, signed by {}", head.size, log.name())).map_err(ToString::to_string));
-    let keys = head.as_ref().map(|head| events(bundle, head, &mut report)).unwrap_or_default();
+    let (keys, story) = head.as_ref().map(|head| events(bundle, head, &mut report)).unwrap_or_default();
     let (Ok(manifest), Ok(chain)) = (manifest, chain) else { return report };
     nodes(bundle, &manifest, &mut report);
-    let began = results(bundle, &manifest, &keys, now, &mut report);
+    report.say("story", story.check(bundle.phase, !bundle.results.is_empty()));
+    let recorded = story.decisions(bundle, &manifest, &mut report);
+    results(bundle, &manifest, &keys, &story, now, &mut report);
+    let case = Case { bundle, manifest: &manifest, chain: &chain, story: &story, recorded: &recorded, now };
     match &manifest.break_glass {
-        None => approvals(bundle, &manifest, &chain, began, now, &mut report),
-        Some(rule) => break_glass(bundle, &manifest, rule, &chain, began, now, &mut report),
+        // What never began needed no agreement.
+        _ if story.never_began() && bundle.results.is_empty() => {}
+        None => case.approvals(&mut report),
+        Some(rule) => case.break_glass(rule, &mut report),
+    }
+    report.unproven.splice(0..0, [INCOMPLETE.to_owned(), TIMES.to_owned()]);
+    report
+        .unproven
+        .push(format!("that version {} of the trust root is the newest: a later one may have revoked keys", chain.newest().version()));
+    if bundle.nodes.len() < manifest.nodes.count as usize {
+        report
+            .unproven
+            .push(format!("what {} nodes did: they are not shown", (manifest.nodes.count as usize).saturating_sub(bundle.nodes.len())));
     }
     report
+}
+
+/// What decisions are judged by.
+struct Case<'a> {
+    bundle: &'a Bundle,
+    manifest: &'a Manifest,
+    chain: &'a Chain,
+    story: &'a Story<'a>,
+    /// Where the decisions were recorded, by person.
+    recorded: &'a BTreeMap<String, At>,
+    now: Timestamp,
 }
 
 fn manifest(bundle: &Bundle) -> Result<Manifest, String> {
@@ -187,9 +230,10 @@ fn hashes(texts: &[String]) -> Result<Vec<Hash>, String> {
 /// Which keys the log says are which nodes', by node id: of events that are proved only.
 type NodeKeys = BTreeMap<String, BTreeMap<String, u64>>;
 
-fn events(bundle: &Bundle, head: &Checkpoint, report: &mut Report) -> NodeKeys {
+fn events<'a>(bundle: &'a Bundle, head: &Checkpoint, report: &mut Report) -> (NodeKeys, Story<'a>) {
     let mut keys = NodeKeys::new();
     let mut seen = BTreeSet::new();
+    let mut proven = Vec::new();
     for logged in &bundle.events {
         let LoggedEvent { event, index, proof } = logged;
         let kind = event["type"].as_str().unwrap_or("an event without a type");
@@ -199,6 +243,7 @@ fn events(bundle: &Bundle, head: &Checkpoint, report: &mut Report) -> NodeKeys {
             if !seen.insert(*index) {
                 return Err("it stands in the bundle twice".to_owned());
             }
+            time(event).ok_or("it tells no time that can be read")?;
             let run = event["run"].as_str();
             if run.is_some_and(|run| run != bundle.run) {
                 return Err(format!("it is about another run than {}", bundle.run));
@@ -210,6 +255,9 @@ fn events(bundle: &Bundle, head: &Checkpoint, report: &mut Report) -> NodeKeys {
             Ok(format!("leaf {index} of {}", head.size))
         })();
         let ok = report.say(format!("event {}", kind.escape_debug()), outcome);
+        if ok {
+            proven.push(logged);
+        }
         let (id, key) = (event.pointer("/data/id").and_then(Value::as_str), event.pointer("/data/key").and_then(Value::as_str));
         if let (true, Some(id), Some(key)) = (ok && [types::NODE_JOINED, types::NODE_RENEWED].contains(&kind), id, key) {
             // The first time counts: renewals of a certificate keep the key.
@@ -217,7 +265,7 @@ fn events(bundle: &Bundle, head: &Checkpoint, report: &mut Report) -> NodeKeys {
             *first = (*first).min(*index);
         }
     }
-    keys
+    (keys, Story::of(bundle, proven.into_iter()))
 }
 
 fn nodes(bundle: &Bundle, manifest: &Manifest, report: &mut Report) {
@@ -247,15 +295,10 @@ fn entry(node: &Node) -> NodeEntry {
     NodeEntry { id: node.id.clone(), name: node.name.clone() }
 }
 
-/// Checks the results; returns when the first node began.
-fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp, report: &mut Report) -> Option<Timestamp> {
+/// Checks the results.
+fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, story: &Story<'_>, now: Timestamp, report: &mut Report) {
     let mut signed: BTreeMap<u32, String> = BTreeMap::new();
-    let mut began: Option<Timestamp> = None;
-    let about = |kind: &str| bundle.events.iter().filter(|e| e.event["type"] == kind && e.event["run"] == bundle.run.as_str()).map(|e| e.index).min();
-    let approved = about(types::RUN_APPROVED);
-    if approved.is_none() && !bundle.results.is_empty() {
-        report.say("story", Err("the bundle lacks the event by which the run was approved, so nobody can say whose keys were known by then".into()));
-    }
+    let approved = story.first(types::RUN_APPROVED).map(|at| at.leaf);
     for NodeResult { envelope, spki } in &bundle.results {
         let mut what = "result".to_owned();
         let outcome = (|| {
@@ -280,7 +323,6 @@ fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp
                 if at.0 + MAX_SKEW_MS < early.0 || at.0 > manifest.expires_at.0.saturating_add(MAX_SKEW_MS) || at.0 > now.0.saturating_add(MAX_SKEW_MS) {
                     return Err(format!("it began at {at}, which is not between {early} and {}", manifest.expires_at));
                 }
-                began = Some(began.map_or(at, |b| b.min(at)));
             }
             let exit = statement.exit_code.map_or(String::new(), |code| format!(", exit code {code}"));
             Ok(format!("{}{exit}; signed by the key that was logged for it at leaf {place}", statement.phase))
@@ -288,7 +330,6 @@ fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, now: Timestamp
         report.say(what, outcome);
     }
     report.say("results", told(bundle, &signed));
-    began
 }
 
 /// Compares what the nodes signed with what the log tells of their tasks' ends.
@@ -310,6 +351,11 @@ fn told(bundle: &Bundle, signed: &BTreeMap<u32, String>) -> Result<String, Strin
             .map_or("a node that is not shown".into(), |node| node.name.escape_debug().to_string())
     };
     let (mut wrong, mut unsigned) = (Vec::new(), Vec::new());
+    // While it runs a result may be there a moment before the log has its event.
+    let unlogged: Vec<String> = signed.keys().filter(|index| !logged.contains_key(index)).map(name).collect();
+    if !unlogged.is_empty() && bundle.phase.ended() {
+        wrong.push(format!("the bundle lacks the events by which these ended: {}", unlogged.join(", ")));
+    }
     for (index, phases) in &logged {
         let said = phases.iter().map(|phase| phase.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
         match signed.get(index) {
@@ -325,79 +371,97 @@ fn told(bundle: &Bundle, signed: &BTreeMap<u32, String>) -> Result<String, Strin
     }
 }
 
-fn approvals(bundle: &Bundle, manifest: &Manifest, chain: &Chain, began: Option<Timestamp>, now: Timestamp, report: &mut Report) {
-    // What a person says about the time is signed, so it is known before anything is verified by it.
-    let decided = bundle.approvals.iter().filter_map(decided_at).max();
-    let at = began.or(decided).unwrap_or(now).min(now);
-    let Some(root) = chain.in_force(Timestamp(at.0.saturating_add(MAX_SKEW_MS))) else {
-        report.say("agreement", Err(format!("no root of the bundle was made by {at}, when it was to be judged")));
-        return;
-    };
-    let mut judged: BTreeMap<Vec<&str>, Result<String, String>> = BTreeMap::new();
-    for node in &bundle.nodes {
-        let rules: Vec<&str> = root.covering(&manifest.namespace, &manifest.template.name, &node.name).map(|rule| rule.name.as_str()).collect();
-        judged.entry(rules).or_insert_with(|| judge(bundle, manifest, root, chain.newest(), &node.name, at).map_err(|e| e.to_string()));
+impl Case<'_> {
+    /// The root in force, and the time, where the log tells that the run began; while it has not, at the log's end and now.
+    fn judged_by(&self) -> Result<(&Root, Timestamp), String> {
+        let at = self.story.judged().unwrap_or(At { leaf: u64::MAX, time: self.now });
+        self.story.root(self.chain, at.leaf).map(|root| (root, at.time))
     }
-    if judged.is_empty() {
-        report.say("agreement", Err("no node is shown, so no rule can be looked up".into()));
-    }
-    for (rules, outcome) in judged {
-        let what = if rules.is_empty() { "agreement".to_owned() } else { format!("agreement by {}", rules.join(", ")) };
-        report.say(what, outcome);
-    }
-}
 
-/// Judges a start by one person, and what became of it after the fact.
-fn break_glass(bundle: &Bundle, manifest: &Manifest, rule: &str, chain: &Chain, began: Option<Timestamp>, now: Timestamp, report: &mut Report) {
-    let at = began.or(bundle.approvals.iter().filter_map(decided_at).max()).unwrap_or(now).min(now);
-    let outcome = (|| {
-        let root = chain.in_force(Timestamp(at.0.saturating_add(MAX_SKEW_MS))).ok_or_else(|| format!("no root of the bundle was made by {at}"))?;
-        let [envelope] = &bundle.approvals[..] else { return Err(format!("{} decisions; such a start has exactly one", bundle.approvals.len())) };
+    fn approvals(&self, report: &mut Report) {
+        let (bundle, manifest) = (self.bundle, self.manifest);
+        let (root, at) = match self.judged_by() {
+            Ok(judged) => judged,
+            Err(why) => {
+                report.say("agreement", Err(why));
+                return;
+            }
+        };
+        let mut judged: BTreeMap<Vec<&str>, Result<String, String>> = BTreeMap::new();
+        for node in &bundle.nodes {
+            let rules: Vec<&str> = root.covering(&manifest.namespace, &manifest.template.name, &node.name).map(|rule| rule.name.as_str()).collect();
+            judged.entry(rules).or_insert_with(|| self.judge(root, &node.name, at).map_err(|e| e.to_string()));
+        }
+        if judged.is_empty() {
+            report.say("agreement", Err("no node is shown, so no rule can be looked up".into()));
+        }
+        for (rules, outcome) in judged {
+            let what = if rules.is_empty() { "agreement".to_owned() } else { format!("agreement by {}", rules.join(", ")) };
+            report.say(what, outcome);
+        }
+    }
+
+    /// Judges a start by one person, and what became of it after the fact.
+    fn break_glass(&self, rule: &str, report: &mut Report) {
+        let (bundle, manifest) = (self.bundle, self.manifest);
+        let outcome = (|| {
+            let (root, at) = self.judged_by()?;
+            let [envelope] = &bundle.approvals[..] else { return Err(format!("{} decisions; such a start has exactly one", bundle.approvals.len())) };
+            if self.story.first(types::RUN_BREAK_GLASS).is_none() {
+                return Err("the bundle lacks the event by which everybody was told of it".to_owned());
+            }
+            let mut by = Err("no node is shown, so no rule can be looked up".to_owned());
+            for node in &bundle.nodes {
+                // How often the rule was used that day is for the nodes to count; here it is seen that it was open at all.
+                let verified = approval::judge_break_glass(root, manifest, &bundle.digest, rule, envelope, &node.name, 0, at).map_err(|e| e.to_string())?;
+                self.check_kept(&verified).map_err(|e| e.to_string())?;
+                if verified.person != manifest.requester {
+                    return Err(format!("{} started what {} is said to have asked for", verified.person, manifest.requester.escape_debug()));
+                }
+                by = Ok(format!("{} alone, by break-glass rule {rule} of version {} of the root", verified.person, root.version()));
+            }
+            by
+        })();
+        report.say("agreement", outcome);
+        let closed = self.story.first(types::RUN_INCIDENT).is_some();
+        let outcome = match self.story.first(types::RUN_RATIFIED) {
+            Some(at) => self.ratified(at),
+            None if closed => Ok("an incident was recorded instead of a ratification".into()),
+            None => Err("not ratified, and no incident was recorded".into()),
+        };
+        report.say("after the fact", outcome);
+    }
+
+    fn ratified(&self, at: At) -> Result<String, String> {
+        let root = self.story.root(self.chain, at.leaf)?;
+        let (bundle, manifest) = (self.bundle, self.manifest);
         let mut by = Err("no node is shown, so no rule can be looked up".to_owned());
         for node in &bundle.nodes {
-            // How often the rule was used that day is for the nodes to count; here it is seen that it was open at all.
-            let verified = approval::judge_break_glass(root, manifest, &bundle.digest, rule, envelope, &node.name, 0, at).map_err(|e| e.to_string())?;
-            if verified.person != manifest.requester {
-                return Err(format!("{} started what {} is said to have asked for", verified.person, manifest.requester.escape_debug()));
-            }
-            by = Ok(format!("{} alone, by break-glass rule {rule} of version {} of the root", verified.person, root.version()));
+            let agreed = approval::judge_ratification(root, manifest, &bundle.digest, &bundle.ratifications, &node.name, at.time)
+                .map_err(|why| format!("not ratified: {why}"))?;
+            by = Ok(format!("ratified by {}", agreed.decisions.iter().map(|d| d.person.as_str()).collect::<Vec<_>>().join(", ")));
         }
         by
-    })();
-    report.say("agreement", outcome);
-    let closed = bundle.events.iter().any(|logged| logged.event["type"] == types::RUN_INCIDENT);
-    let ratified = bundle
-        .nodes
-        .iter()
-        .try_fold(None, |_, node| approval::judge_ratification(chain.newest(), manifest, &bundle.digest, &bundle.ratifications, &node.name, now).map(Some));
-    report.say(
-        "after the fact",
-        match ratified {
-            Ok(Some(agreement)) => Ok(format!("ratified by {}", agreement.decisions.iter().map(|d| d.person.as_str()).collect::<Vec<_>>().join(", "))),
-            _ if closed => Ok("an incident was recorded instead of a ratification".into()),
-            Ok(None) => Err("no node is shown".into()),
-            Err(why) => Err(format!("not ratified, and no incident was recorded: {why}")),
-        },
-    );
-}
+    }
 
-fn decided_at(envelope: &Envelope) -> Option<Timestamp> {
-    let payload = envelope.open(approval::PAYLOAD_TYPE).ok()?.payload;
-    Some(strict::read::<approval::Statement>(&payload).ok()?.at)
-}
+    fn judge(&self, root: &Root, node: &str, at: Timestamp) -> Result<String, Refused> {
+        let agreement = approval::judge(root, self.manifest, &self.bundle.digest, &self.bundle.approvals, node, at)?;
+        agreement.decisions.iter().try_for_each(|decided| self.check_kept(decided))?;
+        let met = agreement.met.iter().map(|met| {
+            let people: Vec<&str> = met.by.iter().map(|(_, person)| person.as_str()).collect();
+            format!("{}: {}", met.rules, if people.is_empty() { "nobody is asked for".into() } else { people.join(", ") })
+        });
+        Ok(format!("by version {} of the root; {}", agreement.root_version, met.collect::<Vec<_>>().join("; ")))
+    }
 
-fn judge(bundle: &Bundle, manifest: &Manifest, root: &Root, newest: &Root, node: &str, at: Timestamp) -> Result<String, Refused> {
-    let agreement = approval::judge(root, manifest, &bundle.digest, &bundle.approvals, node, at)?;
-    for decided in &agreement.decisions {
-        if let Some(revoked) = newest.revoked(&decided.key).filter(|revoked| revoked.at <= decided.at) {
-            return Err(Refused::Revoked { key: decided.key.clone(), at: revoked.at });
+    /// Refuses a decision by a key that was lost before it was recorded, whatever time the decision tells of itself.
+    fn check_kept(&self, decided: &approval::Verified) -> Result<(), Refused> {
+        let by = self.recorded.get(&decided.person).map_or(decided.at, |at| at.time.max(decided.at));
+        match self.chain.newest().revoked(&decided.key).filter(|revoked| revoked.at <= by) {
+            Some(revoked) => Err(Refused::Revoked { key: decided.key.clone(), at: revoked.at }),
+            None => Ok(()),
         }
     }
-    let met = agreement.met.iter().map(|met| {
-        let people: Vec<&str> = met.by.iter().map(|(_, person)| person.as_str()).collect();
-        format!("{}: {}", met.rules, if people.is_empty() { "nobody is asked for".into() } else { people.join(", ") })
-    });
-    Ok(format!("by version {} of the root; {}", agreement.root_version, met.collect::<Vec<_>>().join("; ")))
 }
 
 #[cfg(test)]

@@ -6,15 +6,33 @@ use crate::testing::{self, Signer, doc, hour, manifest as sample, result as went
 use serde_json::json;
 
 fn judged(change: impl FnOnce(&mut Bundle)) -> Report {
-    let (mut bundle, pinned, log, now) = testing::bundle();
+    judged_of(|_| {}, change)
+}
+
+/// Judges a bundle of another log, whose events are all proven.
+fn judged_of(log: impl FnOnce(&mut Vec<Value>), change: impl FnOnce(&mut Bundle)) -> Report {
+    let (mut bundle, pinned, key, now) = testing::bundle_of(log);
     change(&mut bundle);
-    verify_bundle(&bundle, &pinned, &log, now)
+    verify_bundle(&bundle, &pinned, &key, now)
+}
+
+fn failures(report: Report) -> Vec<String> {
+    report.checks.into_iter().filter(|c| !c.ok).map(|c| format!("{}: {}", c.what, c.why)).collect()
+}
+
+/// The place of the first event of a type.
+fn at(bundle: &Bundle, kind: &str) -> usize {
+    bundle.events.iter().position(|logged| logged.event["type"] == kind).unwrap()
+}
+
+fn without(kind: &'static str) -> Box<dyn FnOnce(&mut Bundle)> {
+    Box::new(move |b| drop(b.events.remove(at(b, kind))))
 }
 
 fn failed(change: impl FnOnce(&mut Bundle)) -> Vec<String> {
     let report = judged(change);
     assert_eq!(report.ok(), report.checks.iter().all(|c| c.ok));
-    report.checks.into_iter().filter(|c| !c.ok).map(|c| format!("{}: {}", c.what, c.why)).collect()
+    failures(report)
 }
 
 fn next_root() -> Value {
@@ -50,12 +68,12 @@ fn every_part_matters() {
         (
             "log",
             "not signed by log.example.com",
-            Box::new(|b| b.checkpoint = NoteSigner::from_seed("log.example.com", &[4; 32]).unwrap().sign(19, &[0; 32])),
+            Box::new(|b| b.checkpoint = NoteSigner::from_seed("log.example.com", &[4; 32]).unwrap().sign(20, &[0; 32])),
         ),
-        ("log", "does not fit", Box::new(|b| b.checkpoint = b.checkpoint.replace("\n19\n", "\n20\n"))),
-        ("event synod.run.approved", "does not lead", Box::new(|b| b.events[3].event["actor"] = json!("user:mallory"))),
-        ("event synod.run.approved", "does not lead", Box::new(|b| b.events[3].index = 4)),
-        ("event synod.run.approved", "does not lead", Box::new(|b| drop(b.events[3].proof.pop()))),
+        ("log", "does not fit", Box::new(|b| b.checkpoint = b.checkpoint.replace("\n20\n", "\n21\n"))),
+        ("event synod.run.approved", "does not lead", Box::new(|b| b.events[8].event["actor"] = json!("user:mallory"))),
+        ("event synod.run.approved", "does not lead", Box::new(|b| b.events[8].index = 9)),
+        ("event synod.run.approved", "does not lead", Box::new(|b| drop(b.events[8].proof.pop()))),
         ("event synod.node.joined", "twice", Box::new(|b| b.events[1] = b.events[0].clone())),
         ("nodes", "web-9", Box::new(|b| b.nodes[1].name = "web-9".into())),
         ("nodes", "web-1 at 0", Box::new(|b| b.nodes[1].index = 0)),
@@ -76,8 +94,15 @@ fn every_part_matters() {
                 b.results[0] = NodeResult { envelope: statement.signed(&spki, &forger.bare(&statement.to_be_signed())), spki: strict::to_base64(&spki) };
             }),
         ),
-        ("story", "lacks the event", Box::new(|b| drop(b.events.remove(3)))),
-        ("results", "web-0 signed `succeeded`, and the log tells of `failed`", Box::new(|b| b.events[4].event["data"]["phase"] = json!("failed"))),
+        ("story", "lacks the event by which the run was requested", without(types::RUN_REQUESTED)),
+        ("story", "lacks the event by which the run was approved", without(types::RUN_APPROVED)),
+        ("story", "lacks the event by which the run was started", without(types::RUN_STARTED)),
+        ("story", "says that the run is succeeded, and by the events in it the run is running", without(types::RUN_SUCCEEDED)),
+        ("story", "says that the run is failed, and by the events in it the run is succeeded", Box::new(|b| b.phase = Phase::Failed)),
+        ("decision of ann", "not on record", without(types::APPROVAL_GIVEN)),
+        ("agreement", "version 1 of the trust root was published", without(types::TRUST_ROOT_PUBLISHED)),
+        ("results", "lacks the events by which these ended: web-0", without(types::TASK_ENDED)),
+        ("results", "web-0 signed `succeeded`, and the log tells of `failed`", Box::new(|b| b.events[10].event["data"]["phase"] = json!("failed"))),
         ("agreement by shop", "not enough people", Box::new(|b| drop(b.approvals.pop()))),
         ("agreement by shop", "not enough people", Box::new(|b| b.approvals[1] = b.approvals[0].clone())),
         ("agreement by shop", "does not count", Box::new(|b| b.approvals[1].signatures[0].sig = b.approvals[0].signatures[0].sig.clone())),
@@ -95,18 +120,163 @@ fn a_result_that_is_withheld_is_told_of() {
     assert!(results.ok && results.why.contains("no node vouches: web-0 (succeeded)"), "{results:?}");
 }
 
+/// The root after the first, in which ann's key is revoked since some hour; and the event of its publication.
+fn rotated(since: i64) -> (Envelope, Value) {
+    let mut next = next_root();
+    let fresh = Signer::ed25519("ann's new");
+    next["principals"][0]["keys"] = json!([fresh.spec()]);
+    next["revoked"] = json!([{"key": signer("ann").key().id(), "at": hour(since), "reason": "lost"}]);
+    let digest = doc(&next).seal().1;
+    (signed_root(&next, &[&signer("ann"), &signer("bob"), &fresh]), json!({"version": 2, "digest": digest}))
+}
+
+/// Publishes the next root at a place of the log, instead of what stood there.
+fn published(all: &mut [Value], at: usize, data: Value) {
+    all[at]["type"] = json!(types::TRUST_ROOT_PUBLISHED);
+    all[at]["data"] = data;
+}
+
 #[test]
 fn later_roots_do_not_unmake_what_was_agreed_unless_a_key_was_lost_before() {
-    let rotated = |at: i64| {
-        let mut next = next_root();
-        let fresh = Signer::ed25519("ann's new");
-        next["principals"][0]["keys"] = json!([fresh.spec()]);
-        next["revoked"] = json!([{"key": signer("ann").key().id(), "at": hour(at), "reason": "lost"}]);
-        signed_root(&next, &[&signer("ann"), &signer("bob"), &fresh])
+    // The 15th event comes after the run; the bundle shows it too.
+    let later = |since: i64, shown: bool| {
+        let (envelope, data) = rotated(since);
+        let last = testing::logged(14, |all| published(all, 14, data.clone()));
+        failures(judged_of(
+            |all| published(all, 14, data.clone()),
+            |b| {
+                b.roots.push(envelope);
+                if shown {
+                    b.events.push(last);
+                }
+            },
+        ))
     };
-    assert_eq!(failed(|b| b.roots.push(rotated(9))), [""; 0]);
-    let found = failed(|b| b.roots.push(rotated(2)));
+    assert_eq!(later(9, true), [""; 0]);
+    let found = later(2, true);
     assert!(found.iter().any(|f| f.contains("was revoked at")), "{found:?}");
+    let found = later(9, false);
+    assert!(found.iter().any(|f| f.contains("by which version 2 of the trust root was published")), "{found:?}");
+}
+
+#[test]
+fn the_log_says_which_root_was_in_force() {
+    // Published before the run began, whatever its holders wrote about when it was made.
+    let (envelope, data) = rotated(9);
+    let found = failures(judged_of(
+        |all| {
+            let root = all[3].clone();
+            all[2] = root;
+            published(all, 3, data);
+        },
+        |b| b.roots.push(envelope),
+    ));
+    assert!(found.iter().any(|f| f.starts_with("agreement by shop: ") && f.contains("was revoked")), "{found:?}");
+    // The pinned root itself came later.
+    let found = failures(judged_of(|all| all.swap(3, 13), |_| {}));
+    assert!(found.iter().any(|f| f.contains("no root of the bundle was published before leaf 9")), "{found:?}");
+}
+
+#[test]
+fn what_the_log_tells_must_fit_together() {
+    type Change = Box<dyn FnOnce(&mut Vec<Value>)>;
+    let kind = |n: usize, kind: &'static str| -> Change { Box::new(move |all| all[n]["type"] = json!(kind)) };
+    let cases: Vec<(&str, &str, Change)> = vec![
+        ("story", "tells twice that the run was approved", kind(9, types::RUN_APPROVED)),
+        ("story", "two ends", kind(12, types::RUN_FAILED)),
+        ("story", "started at leaf 13, and succeeded before that, at leaf 9", Box::new(|all| all.swap(9, 13))),
+        ("story", "requested at leaf 8, and approved before that, at leaf 4", Box::new(|all| all.swap(4, 8))),
+        ("decision of carol", "recorded at leaf 8, after what it should have led to", Box::new(|all| all.swap(7, 8))),
+        ("decision of bob", "not on record", Box::new(|all| all[6]["actor"] = json!("user:dan"))),
+        ("decision of bob", "not on record", Box::new(|all| all[6]["data"]["decision"] = json!("reject"))),
+        ("decision of bob", "not on record", Box::new(|all| all[6]["data"]["key"] = json!(signer("dan").key().id()))),
+        ("decision of bob", "recorded before that", Box::new(|all| all[6]["time"] = json!(hour(1)))),
+        ("decision of bob", "after the time for it was over", Box::new(|all| all[6]["time"] = json!(hour(26)))),
+        ("event synod.run.started", "no time", Box::new(|all| all[9]["time"] = json!("noon"))),
+        ("agreement by shop", "in the future", Box::new(|all| all[9]["time"] = json!(hour(1)))),
+        ("agreement by shop", "expired", Box::new(|all| all[9]["time"] = json!(hour(50)))),
+    ];
+    for (what, words, change) in cases {
+        let found = failures(judged_of(change, |_| {}));
+        assert!(found.iter().any(|f| f.starts_with(&format!("{what}: ")) && f.contains(words)), "wanted {what}: {words}; got {found:#?}");
+    }
+}
+
+#[test]
+fn a_lost_key_does_not_count_by_a_time_its_thief_wrote() {
+    // Signed "at two", recorded at three; the key is lost since half past two.
+    let since = Timestamp(i64::midpoint(hour(2).0, hour(3).0));
+    let mut next = next_root();
+    let fresh = Signer::ed25519("ann's new");
+    next["principals"][0]["keys"] = json!([fresh.spec()]);
+    next["revoked"] = json!([{"key": signer("ann").key().id(), "at": since, "reason": "lost"}]);
+    let data = json!({"version": 2, "digest": doc(&next).seal().1});
+    let envelope = signed_root(&next, &[&signer("ann"), &signer("bob"), &fresh]);
+    let with = |recorded: i64| {
+        let change = |all: &mut Vec<Value>| {
+            all[5]["time"] = json!(hour(recorded));
+            published(all, 14, data.clone());
+        };
+        let last = testing::logged(14, change);
+        failures(judged_of(change, |b| {
+            b.roots.push(envelope.clone());
+            b.events.push(last);
+        }))
+    };
+    assert_eq!(with(2), [""; 0]);
+    assert!(with(3).iter().any(|f| f.contains("was revoked at")));
+}
+
+#[test]
+fn what_is_not_proven_is_said() {
+    let report = judged(|_| {});
+    assert!(report.unproven.iter().any(|words| words == INCOMPLETE) && report.unproven.iter().any(|words| words == TIMES), "{:?}", report.unproven);
+    assert!(report.unproven.iter().any(|words| words.contains("version 1 of the trust root is the newest")));
+    // A decision that is on record and not shown: somebody's no, perhaps.
+    let report = judged_of(
+        |all| {
+            all[7]["actor"] = json!("user:eve");
+            all[7]["data"]["decision"] = json!("reject");
+        },
+        |b| drop(b.approvals.pop()),
+    );
+    assert!(report.unproven.iter().any(|words| words.contains("what eve said: leaf 7 tells of a decision (`reject`)")), "{:?}", report.unproven);
+    let report = judged(|b| drop(b.nodes.pop()));
+    assert!(report.unproven.iter().any(|words| words.contains("what 1 nodes did")), "{:?}", report.unproven);
+}
+
+#[test]
+fn a_copy_of_the_whole_log_shows_what_was_left_out() {
+    let (bundle, ..) = testing::bundle();
+    let whole = |change: &dyn Fn(&mut Vec<Value>), dropped: Option<usize>| {
+        let mut log = WholeLog::default();
+        let mut all = testing::logged_events();
+        change(&mut all);
+        for (n, event) in all.iter().enumerate() {
+            let event: synod_domain::event::Event = serde_json::from_value(event.clone()).unwrap();
+            log.take(&bundle.run, (dropped != Some(n)).then_some(&event));
+        }
+        log
+    };
+    let compared = |bundle: &Bundle, size: u64, log: &WholeLog| {
+        let mut report = Report { unproven: vec![INCOMPLETE.to_owned()], ..Report::default() };
+        compare(bundle, size, 1, log, &mut report);
+        report
+    };
+    let report = compared(&bundle, 20, &whole(&|_| {}, None));
+    assert!(report.ok() && report.unproven.is_empty(), "{report:?}");
+    let report = compared(&bundle, 20, &whole(&|_| {}, Some(19)));
+    assert!(report.ok() && report.unproven == [INCOMPLETE] && report.checks[0].why.contains("only the hashes"), "{report:?}");
+    let more = |all: &mut Vec<Value>| {
+        all[16]["run"] = json!(bundle.run);
+        all[16]["type"] = json!(types::TASK_CONTRADICTED);
+    };
+    let found = failures(compared(&bundle, 20, &whole(&more, None)));
+    assert!(found[0].contains("leaves out: synod.task.contradicted at leaf 16"), "{found:?}");
+    let report = compared(&bundle, 15, &whole(&more, None));
+    assert!(report.ok() && report.unproven.len() == 1 && report.unproven[0].contains("synod.task.contradicted at leaf 16 since"), "{report:?}");
+    let found = failures(compared(&bundle, 20, &whole(&|all| published(all, 15, json!({"version": 2})), None)));
+    assert!(found[0].contains("version 2 of the trust root was published at leaf 15"), "{found:?}");
 }
 
 #[test]

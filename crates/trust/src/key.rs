@@ -201,6 +201,15 @@ fn cose_key(cose: &[u8]) -> Result<PublicKey, String> {
     ))
 }
 
+/// How long the COSE_Key is that these bytes begin with; all of them when it is of no kind that is taken.
+pub(crate) fn cose_length(bytes: &[u8]) -> usize {
+    match bytes {
+        _ if bytes.starts_with(&COSE_EDDSA) => COSE_EDDSA.len() + 32,
+        _ if bytes.starts_with(&COSE_ES256) => COSE_ES256.len() + 32 + COSE_Y.len() + 32,
+        _ => bytes.len(),
+    }
+}
+
 /// The COSE_Key of a bare key, as authenticators write it.
 pub fn to_cose(public: &PublicKey) -> Vec<u8> {
     match (public.curve(), public.material()) {

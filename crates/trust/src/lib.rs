@@ -11,6 +11,7 @@ pub mod crypto;
 pub mod envelope;
 pub mod key;
 pub mod names;
+pub mod order;
 pub mod result;
 pub mod root;
 pub mod sshsig;
@@ -21,6 +22,7 @@ pub mod webauthn;
 pub use approval::{Agreement, Refused, Statement, Verified, judge, judge_break_glass, judge_ratification, verify_one};
 pub use envelope::Envelope;
 pub use key::{Key, KeyId, KeySpec};
+pub use order::{Sort, order};
 pub use root::{Chain, Root, RootDoc, RootError};
 pub use standing::{RuleStanding, Standing, stand, stand_ratification};
 

@@ -53,16 +53,34 @@ pub struct ClientData {
     pub rp_id: String,
     /// The authenticator's flags.
     pub flags: u8,
-    /// What follows the counter.
+    /// The authenticator's counter.
+    pub counter: u32,
+    /// What follows all that.
     pub extra: Vec<u8>,
 }
 
 impl ClientData {
     /// What is right for signing `pae`.
     pub fn new(pae: &[u8]) -> Self {
-        let challenge = strict::to_base64url(&challenge(pae));
-        let json = json!({"type": "webauthn.get", "challenge": challenge, "origin": passkeys().origins[0], "crossOrigin": false});
-        Self { json, raw: None, rp_id: passkeys().rp_id, flags: 0x05, extra: Vec::new() }
+        Self::asked("webauthn.get", &challenge(pae))
+    }
+
+    /// What is right for a challenge.
+    pub fn asked(what: &str, challenge: &[u8]) -> Self {
+        let challenge = strict::to_base64url(challenge);
+        let json = json!({"type": what, "challenge": challenge, "origin": passkeys().origins[0], "crossOrigin": false});
+        Self { json, raw: None, rp_id: passkeys().rp_id, flags: 0x05, counter: 7, extra: Vec::new() }
+    }
+}
+
+impl ClientData {
+    fn text(&self) -> String {
+        self.raw.clone().unwrap_or_else(|| self.json.to_string())
+    }
+
+    /// The part of authenticatorData that is always there.
+    fn head(&self) -> Vec<u8> {
+        [&sha256(self.rp_id.as_bytes())[..], &[self.flags], &self.counter.to_be_bytes()].concat()
     }
 }
 
@@ -219,8 +237,8 @@ impl Signer {
 
     /// A passkey's assertion.
     pub fn assertion(&self, client: &ClientData) -> Assertion {
-        let client_json = client.raw.clone().unwrap_or_else(|| client.json.to_string());
-        let data = [&sha256(client.rp_id.as_bytes())[..], &[client.flags, 0, 0, 0, 7], &client.extra].concat();
+        let client_json = client.text();
+        let data = [&client.head(), &client.extra[..]].concat();
         let signature = self.bare(&[&data[..], &sha256(client_json.as_bytes())].concat());
         let part = strict::to_base64url;
         Assertion {
@@ -229,6 +247,16 @@ impl Signer {
             client_data_json: part(client_json.as_bytes()),
             signature: part(&signature),
         }
+    }
+
+    /// What the authenticator says when it makes this passkey: credential id, authenticatorData, clientDataJSON.
+    pub fn creation(&self, client: &ClientData) -> (String, String, String) {
+        let id = &self.seed[..16];
+        let credential = [&[0; 16][..], &16u16.to_be_bytes(), id, &to_cose(&self.public())].concat();
+        let credential = if client.flags & 0x40 == 0 { Vec::new() } else { credential };
+        let data = [&client.head(), &credential, &client.extra[..]].concat();
+        let data = if client.flags & 0x40 == 0 { [data, vec![0]].concat() } else { data };
+        (strict::to_base64url(id), strict::to_base64url(&data), strict::to_base64url(client.text().as_bytes()))
     }
 
     /// Adds this signer's signature to an envelope.
@@ -372,34 +400,96 @@ fn texts(path: &[Hash]) -> Vec<String> {
     path.iter().map(|hash| strict::to_base64(hash)).collect()
 }
 
-fn event(kind: &str, run: Option<&str>, data: Value, position: u64) -> Value {
+fn event(kind: &str, run: Option<&str>, data: Value, position: u64, at: i64) -> Value {
     let mut event = json!({
-        "specversion": "1.0", "id": format!("e{position}"), "source": "synod", "type": kind, "subject": "x", "time": hour(1),
+        "specversion": "1.0", "id": format!("{position}"), "source": "synod", "type": kind, "subject": "x", "time": hour(at),
         "datacontenttype": "application/json", "actor": "system", "position": position, "data": data
     });
     if let Some(run) = run {
         event["run"] = json!(run);
+        event["subject"] = json!(format!("run/{run}"));
     }
     event
 }
 
+/// What the log tells of the sample run, from the joining of its nodes to its end, and of other things after.
+pub fn events(manifest: &Manifest, keys: &[String]) -> Vec<Value> {
+    let (_, digest) = manifest.seal().expect("a manifest");
+    let mut all: Vec<Value> = Vec::new();
+    let mut add = |kind: &str, about: bool, data: Value, at: i64| {
+        let position = all.len() as u64 + 1;
+        all.push(event(kind, about.then_some(manifest.run.as_str()), data, position, at));
+        all.len() - 1
+    };
+    for (node, key) in nodes().iter().zip(keys) {
+        add(types::NODE_JOINED, false, json!({"id": node.id, "key": key}), 0);
+    }
+    add(types::TRUST_ROOT_PUBLISHED, false, json!({"version": 1, "digest": doc(&root_json()).seal().1}), 0);
+    add(types::RUN_REQUESTED, true, json!({"digest": digest}), 1);
+    let people = ["ann", "bob", "carol"];
+    for name in people {
+        add(types::APPROVAL_GIVEN, true, json!({"decision": "approve", "digest": digest, "comment": "", "key": signer(name).key().id()}), 2);
+    }
+    add(types::RUN_APPROVED, true, json!({"digest": digest}), 2);
+    add(types::RUN_STARTED, true, json!({"nodes": 3}), 3);
+    let first = (0..3).map(|_| add(types::TASK_ENDED, true, json!({"phase": "succeeded"}), 3)).min().unwrap_or_default();
+    add(types::RUN_SUCCEEDED, true, json!({"succeeded": 3}), 3);
+    for _ in 0..6 {
+        add(types::USER_CREATED, false, json!({}), 4);
+    }
+    for n in 0..3 {
+        all[first + n]["subject"] = json!(format!("task/{}.{n}", manifest.run));
+    }
+    for (n, name) in people.iter().enumerate() {
+        all[5 + n]["actor"] = json!(format!("user:{name}"));
+    }
+    all
+}
+
+/// How many events of the sample log are about the run, its nodes and its root.
+pub const ABOUT: usize = 14;
+
 /// A bundle of the sample run on its three nodes, the digest of its root, the log's key, and a time to judge it at.
 pub fn bundle() -> (Bundle, String, VerifierKey, Timestamp) {
-    let manifest = manifest();
-    let (bytes, digest) = manifest.seal().expect("a manifest");
-    let signers: Vec<Signer> = (0..3).map(|n| Signer::p256(&format!("node {n}"))).collect();
-    let spki: Vec<Vec<u8>> = signers.iter().map(|s| s.public().to_spki()).collect();
-    let joined = |n: usize| event(types::NODE_JOINED, None, json!({"id": nodes()[n].id, "key": result::key_id(&spki[n])}), n as u64 + 1);
-    let mut all: Vec<Value> = (0..3).map(joined).collect();
-    all.push(event(types::RUN_APPROVED, Some(&manifest.run), json!({"digest": digest}), 4));
-    all.push(event(types::TASK_ENDED, Some(&manifest.run), json!({"phase": "succeeded"}), 5));
-    all[4]["subject"] = json!(format!("task/{}.0", manifest.run));
-    all.extend((6..20).map(|n| event(types::USER_CREATED, None, json!({}), n)));
+    bundle_of(|_| {})
+}
+
+/// The events of the sample log.
+pub fn logged_events() -> Vec<Value> {
+    let keys: Vec<String> = node_signers().iter().map(|signer| result::key_id(&signer.public().to_spki())).collect();
+    events(&manifest(), &keys)
+}
+
+fn node_signers() -> Vec<Signer> {
+    (0..3).map(|n| Signer::p256(&format!("node {n}"))).collect()
+}
+
+/// A log of these events.
+fn grown(all: &[Value]) -> (Tiles, Hash, u64) {
     let leaves: Vec<Hash> = all.iter().map(|e| leaf_hash(&canonical(e).expect("JSON"))).collect();
     let grown = Edge::empty().grow(&leaves).expect("a small log");
     let mut tiles = Tiles::default();
     tiles.put(&grown);
-    let size = leaves.len() as u64;
+    (tiles, grown.root, leaves.len() as u64)
+}
+
+/// The event at a place of the sample log, with its proof.
+pub fn logged(place: usize, change: impl FnOnce(&mut Vec<Value>)) -> LoggedEvent {
+    let mut all = logged_events();
+    change(&mut all);
+    let (tiles, _, size) = grown(&all);
+    LoggedEvent { event: all[place].clone(), index: place as u64, proof: texts(&prove_inclusion(place as u64, size, &tiles).expect("a leaf")) }
+}
+
+/// The same of a log in which something else stands, signed and proven.
+pub fn bundle_of(change: impl FnOnce(&mut Vec<Value>)) -> (Bundle, String, VerifierKey, Timestamp) {
+    let manifest = manifest();
+    let (bytes, digest) = manifest.seal().expect("a manifest");
+    let signers = node_signers();
+    let spki: Vec<Vec<u8>> = signers.iter().map(|s| s.public().to_spki()).collect();
+    let mut all = logged_events();
+    change(&mut all);
+    let (tiles, root, size) = grown(&all);
     let tree = node_tree(&nodes()).expect("nodes");
     let node = |(n, e): (usize, NodeEntry)| bundle::Node { index: n as u32, id: e.id, name: e.name, path: texts(&tree.path(n).expect("a leaf")) };
     let outcome = |n: usize| {
@@ -414,12 +504,13 @@ pub fn bundle() -> (Bundle, String, VerifierKey, Timestamp) {
         run: manifest.run.clone(),
         manifest: strict::to_base64(&bytes),
         digest,
+        phase: synod_domain::run::Phase::Succeeded,
         approvals: ["ann", "bob", "carol"].iter().map(|name| yes(name, &manifest)).collect(),
         roots: vec![signed_root(&root_json(), &[&signer("ann"), &signer("bob")])],
         nodes: nodes().into_iter().enumerate().map(node).collect(),
         results: (0..3).map(outcome).collect(),
-        events: all[..5].iter().enumerate().map(logged).collect(),
-        checkpoint: log_key().sign(size, &grown.root),
+        events: all[..ABOUT].iter().enumerate().map(logged).collect(),
+        checkpoint: log_key().sign(size, &root),
     };
     (bundle, doc(&root_json()).seal().1, log_key().verifier().clone(), hour(100))
 }

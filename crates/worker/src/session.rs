@@ -28,6 +28,8 @@ use crate::trust::{Guard, TrustOptions};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long it takes until a new certificate is asked for again: at least, and at most whatever a server says.
+const RENEWAL_PAUSE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
 /// How long a server may take until its Welcome.
 const GREETING: Duration = Duration::from_secs(20);
 /// How long running tasks may take to end when the agent stops.
@@ -77,6 +79,8 @@ pub struct Session<E> {
     options: SessionOptions,
     facts: String,
     guard: Arc<Guard>,
+    /// No new certificate is asked for before this.
+    renew_after: Option<Instant>,
     /// Why this session cannot be run.
     broken: Option<Error>,
 }
@@ -98,7 +102,7 @@ impl<E: Executor> Session<E> {
         };
         let (executor, identity, guard) = (Arc::new(executor), Arc::new(Mutex::new(identity)), Arc::new(guard));
         let tasks = Arc::new(Tasks::new(executor.clone(), journal.clone(), identity.clone(), guard.clone(), key, options.clone()));
-        Self { tasks, executor, journal, identity, options, facts: String::new(), guard, broken }
+        Self { tasks, executor, journal, identity, options, facts: String::new(), guard, renew_after: None, broken }
     }
 
     /// Keeps a stream to a server until `shutdown`; then ends what runs, reports it and returns. Fails at once when what is
@@ -272,7 +276,7 @@ impl<E: Executor> Session<E> {
         let mut heartbeat = interval_at(Instant::now() + every, every);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut facts_at = Instant::now();
-        let mut renewal_asked = self.renew(&up);
+        self.renew(&up);
         loop {
             let next = async {
                 tokio::select! {
@@ -312,7 +316,7 @@ impl<E: Executor> Session<E> {
                         }
                     }
                     self.beat(&up, facts_json);
-                    renewal_asked = renewal_asked || self.renew(&up);
+                    self.renew(&up);
                 }
             }
         }
@@ -324,7 +328,7 @@ impl<E: Executor> Session<E> {
         let _ = up.try_send(message(Up::Heartbeat(Heartbeat { clock_ms, facts_json, witnessed, trust_version })));
     }
 
-    fn receive(&self, message: ServerMessage, up: &mpsc::Sender<AgentMessage>) -> Option<End> {
+    fn receive(&mut self, message: ServerMessage, up: &mpsc::Sender<AgentMessage>) -> Option<End> {
         match message.body? {
             Down::Assignments(list) => list.assignments.into_iter().for_each(|assignment| self.tasks.assign(assignment)),
             Down::Acknowledged(acknowledged) => self.journal.ack(&acknowledged.tasks),
@@ -333,6 +337,16 @@ impl<E: Executor> Session<E> {
                 Ok(()) => tracing::info!("the node's certificate was renewed"),
                 Err(error) => tracing::warn!(%error, "the new certificate is not used"),
             },
+            Down::NotRenewed(refused) => {
+                let pause = Duration::from_secs(refused.retry_after_s.into()).clamp(RENEWAL_PAUSE.0, RENEWAL_PAUSE.1);
+                self.renew_after = Some(Instant::now() + pause);
+                tracing::warn!(
+                    code = refused.code,
+                    "the node's certificate was not renewed: {}; it is asked for again in {} s",
+                    refused.message,
+                    pause.as_secs()
+                );
+            }
             Down::Goodbye(goodbye) if goodbye.retry => return Some(End::Lost(goodbye.message)),
             Down::Goodbye(goodbye) => return Some(End::Dismissed { code: goodbye.code, message: goodbye.message }),
             Down::Roots(roots) => {
@@ -347,19 +361,24 @@ impl<E: Executor> Session<E> {
         None
     }
 
-    /// Asks for a new certificate when it is time; says whether it asked.
-    fn renew(&self, up: &mpsc::Sender<AgentMessage>) -> bool {
+    /// Asks for a new certificate when it is time. While the answer is awaited, or after a refusal, it does not ask again, not even
+    /// on another stream.
+    fn renew(&mut self, up: &mpsc::Sender<AgentMessage>) {
         let identity = self.identity();
-        if !identity.needs_renewal(self.options.clock.now()) {
-            return false;
+        if self.renew_after.is_some_and(|after| Instant::now() < after) || !identity.needs_renewal(self.options.clock.now()) {
+            return;
         }
-        match identity.renewal() {
-            Ok(csr_pem) => up.try_send(message(Up::Renewal(Renewal { csr_pem }))).is_ok(),
-            Err(error) => {
-                tracing::warn!(%error, "no new certificate can be asked for");
-                true
+        let asked = identity.renewal();
+        drop(identity);
+        match asked {
+            Ok(csr_pem) => {
+                if up.try_send(message(Up::Renewal(Renewal { csr_pem }))).is_err() {
+                    return;
+                }
             }
+            Err(error) => tracing::warn!(%error, "no new certificate can be asked for"),
         }
+        self.renew_after = Some(Instant::now() + RENEWAL_PAUSE.0);
     }
 }
 

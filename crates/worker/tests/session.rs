@@ -10,7 +10,7 @@ use hub::{Hub, Stream};
 use serde_json::json;
 use synod_domain::task::{Outcome, Phase};
 use synod_protocol::agent::server_message::Body as Down;
-use synod_protocol::agent::{Cancel, Certificate, Goodbye};
+use synod_protocol::agent::{Cancel, Certificate, Goodbye, NotRenewed};
 use synod_worker::fake::FakeExecutor;
 use synod_worker::journal::Seen;
 use synod_worker::{Error, Identity, Journal, Session, SessionOptions};
@@ -192,6 +192,26 @@ async fn output_is_streamed_and_certificates_are_renewed() {
     stream.send(Down::Goodbye(Goodbye { code: "SYN-5002".into(), message: "revoked".into(), retry: false })).await;
     let error = timeout(Duration::from_secs(5), agent.run).await.unwrap().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "revoked [SYN-5002]");
+}
+
+#[tokio::test]
+async fn a_refused_renewal_is_not_asked_for_again_at_once() {
+    let mut hub = Hub::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let identity = hub.enrol(dir.path()).await;
+    let agent = Agent::start(identity, Journal::in_memory(), SessionOptions::default());
+    let mut stream = hub.accept().await;
+    stream.renewal().await;
+    let refused = NotRenewed { code: "SYN-5005".into(), message: "renewed too often".into(), retry_after_s: 3600 };
+    stream.send(Down::NotRenewed(refused)).await;
+    // Not on the next stream either, although the certificate is as old as it was.
+    stream.send(Down::Goodbye(Goodbye { code: "SYN-9000".into(), message: "going".into(), retry: true })).await;
+    let mut next = hub.accept().await;
+    next.assign(vec![hub.assignment("r.0", json!({"fake": "exit:0"}), |_| {})]).await;
+    next.finished("r.0").await;
+    assert_eq!(next.renewals(), 0);
+    next.send(Down::Goodbye(Goodbye { code: "SYN-5002".into(), message: "revoked".into(), retry: false })).await;
+    assert!(timeout(Duration::from_secs(5), agent.run).await.unwrap().unwrap().is_err());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use synod_protocol::http::client::escape;
 use super::API;
 use crate::context::Store;
 use crate::exit::{Exit, Fault, Result};
-use crate::output::{Format, note};
+use crate::output::{Format, count, note};
 use crate::session::{App, target};
 use crate::table::{Show, Table};
 use crate::{prompt, when};
@@ -64,11 +64,12 @@ pub async fn whoami(_: WhoamiArgs, app: &App<'_>) -> Result {
     if me.roles.is_empty() {
         app.out.line("role:   none")?;
     }
-    let factor = match (me.totp_enrolled, me.stepped_up_until) {
-        (false, _) => "not enrolled".to_owned(),
-        (true, None) => "enrolled".to_owned(),
-        (true, Some(until)) => format!("confirmed until {}", when::full(until)),
+    let enrolled = match (me.totp_enrolled, me.passkeys) {
+        (false, 0) => "not enrolled".to_owned(),
+        (true, 0) => "enrolled".to_owned(),
+        (totp, n) => format!("{}{}", if totp { "enrolled, and " } else { "" }, count(n as usize, "passkey")),
     };
+    let factor = me.stepped_up_until.map_or(enrolled, |until| format!("confirmed until {}", when::full(until)));
     app.out.line(&format!("second factor: {factor}"))?;
     Ok(Exit::Ok)
 }
@@ -99,7 +100,7 @@ fn code(given: Option<String>) -> Result<String> {
 /// Confirms the session with the second factor.
 pub async fn step_up(args: StepUpArgs, app: &App<'_>) -> Result {
     let totp = code(args.totp)?;
-    let up: SteppedUp = app.connect().await?.post(&format!("{API}/auth/step-up"), &StepUpRequest { totp }).await?;
+    let up: SteppedUp = app.connect().await?.post(&format!("{API}/auth/step-up"), &StepUpRequest { totp: Some(totp), assertion: None }).await?;
     app.out.either(&up, || format!("confirmed until {}", when::full(up.until)))?;
     Ok(Exit::Ok)
 }

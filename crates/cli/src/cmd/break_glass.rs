@@ -101,7 +101,7 @@ pub async fn break_glass(args: BreakGlassArgs, app: &App<'_>) -> Result {
     }
     let run = asked.send(&client).await?;
     let (run, nodes) = fetch_run(&client, &run.summary.id).await?;
-    verify(&run, &nodes.nodes)?;
+    verify(&run, &nodes)?;
     same(&run, &plan.manifest)?;
     let signature = pen.decide(&run, Decision::Approve, "", Sort::BreakGlass).await?;
     let request = ApprovalRequest { digest: run.digest.clone(), decision: Decision::Approve, comment: String::new(), signature: Some(signature) };
@@ -161,10 +161,10 @@ fn loud(text: &str) {
 pub async fn ratify(args: RatifyArgs, app: &App<'_>) -> Result {
     let client = app.connect().await?;
     let (run, nodes) = fetch_run(&client, &args.run).await?;
-    verify(&run, &nodes.nodes)?;
+    verify(&run, &nodes)?;
     awaits(&run)?;
     if !app.out.structured() {
-        short(&run, &nodes.nodes, app.out)?;
+        short(&run, &nodes, app.out)?;
         let mut page = Page::new(app.out);
         page.marked(Colour::Red, &format!("{} started it alone; this says after the fact that it was right.", run.summary.requester));
         page.print()?;

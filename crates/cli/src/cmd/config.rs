@@ -36,7 +36,8 @@ pub fn config(command: ConfigCommand, app: &App<'_>) -> Result {
     let ConfigCommand::Check { role, file } = command;
     match role {
         Role::Server => {
-            let _: synod_server::Config = settings::read(Some(&file), super::server::ENV_PREFIX, json!({}))?;
+            let config: synod_server::Config = settings::read(Some(&file), super::server::ENV_PREFIX, json!({}))?;
+            config.check().map_err(|e| Fault::new(Exit::Usage, e.to_string()))?;
         }
         Role::Agent => {
             let config: synod_agent::AgentConfig = settings::read(Some(&file), super::agent::ENV_PREFIX, json!({}))?;

@@ -84,9 +84,9 @@ pub async fn approve(args: ApproveArgs, app: &App<'_>) -> Result {
     let client = app.connect().await?;
     let (run, nodes) = fetch_run(&client, &args.run).await?;
     same_digest(&run, args.digest.as_deref())?;
-    verify(&run, &nodes.nodes)?;
+    verify(&run, &nodes)?;
     if !app.out.structured() {
-        short(&run, &nodes.nodes, app.out)?;
+        short(&run, &nodes, app.out)?;
     }
     let pen = pen(&client, &run, args.key).await?;
     if !args.yes && prompt::interactive() && !prompt::confirm("Approve exactly this?")? {
@@ -104,9 +104,10 @@ pub async fn reject(args: RejectArgs, app: &App<'_>) -> Result {
     decide(&client, &run, Decision::Reject, args.comment, pen, app).await
 }
 
-/// A key of the caller, when the run's decisions are signed, or one was named.
+/// A key of the caller, when the run's decisions are signed, or one was named. Where the run awaits nothing of the caller, none is
+/// looked for: what is missing then is no key, and the server says what it is.
 async fn pen(client: &Client, run: &Run, key: Option<PathBuf>) -> Result<Option<Pen>> {
-    if run.signing.is_none() && key.is_none() {
+    if !run.awaits_me || run.signing.is_none() && key.is_none() {
         return Ok(None);
     }
     let pen = Pen::find(client, key).await?.ok_or_else(no_root)?;

@@ -1,13 +1,14 @@
 //! `synod describe`: all about one thing, for people.
 
 use clap::Args;
+use synod_domain::manifest::NodeEntry;
 use synod_domain::object::{Document, Kind};
 use synod_domain::template::TemplateSpec;
 use synod_protocol::http::Page as Items;
 use synod_protocol::http::access::{AccessQuery, WhoCan};
 use synod_protocol::http::client::{Client, ClientError, escape, with_query};
 use synod_protocol::http::node::{Node, NodeTrust};
-use synod_protocol::http::run::{Run, RunNodes};
+use synod_protocol::http::run::{Run, RunNode, RunNodes};
 use synod_protocol::http::task::{Task, TaskQuery};
 use synod_protocol::http::user::User;
 
@@ -49,10 +50,11 @@ pub async fn describe(args: DescribeArgs, app: &App<'_>) -> Result {
 }
 
 /// A run and its nodes in rollout order.
-pub async fn fetch_run(client: &Client, id: &str) -> Result<(Run, RunNodes)> {
+pub async fn fetch_run(client: &Client, id: &str) -> Result<(Run, Vec<NodeEntry>)> {
     let path = format!("{API}/runs/{}", escape(id));
     let nodes = format!("{path}/nodes");
-    Ok(tokio::try_join!(client.get(&path), client.get(&nodes))?)
+    let (run, nodes): (Run, RunNodes) = tokio::try_join!(client.get(&path), client.get(&nodes))?;
+    Ok((run, nodes.nodes.iter().map(RunNode::entry).collect()))
 }
 
 async fn run(client: &Client, id: &str, app: &App<'_>) -> Result<()> {
@@ -65,7 +67,7 @@ async fn run(client: &Client, id: &str, app: &App<'_>) -> Result<()> {
     if tasks.failed + tasks.timed_out + tasks.lost + tasks.refused > 0 {
         troubled = failed_tasks(client, &run.summary.id).await?;
     }
-    describe_run::whole(&run, &nodes.nodes, &troubled, app.out)
+    describe_run::whole(&run, &nodes, &troubled, app.out)
 }
 
 /// Tasks of a run that did not go well, the first twenty.

@@ -7,8 +7,10 @@ use synod_domain::approval::Decision;
 use synod_protocol::http::auth::WhoAmI;
 use synod_protocol::http::client::Client;
 use synod_protocol::http::run::Run;
+pub use synod_trust::Sort;
 use synod_trust::key::Purpose;
-use synod_trust::{Envelope, Key, Root, Statement, verify_one};
+use synod_trust::order::{self, NotToSign, Shown, order};
+use synod_trust::{Envelope, Key, Root, verify_one};
 
 use super::API;
 use super::trust::published;
@@ -16,17 +18,6 @@ use crate::exit::{Exit, Fault, Result};
 use crate::output::note;
 use crate::signer::{Places, Signer};
 use crate::when;
-
-/// The sorts of decisions people sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
-    /// Before the start.
-    Ordinary,
-    /// A start without waiting for others.
-    BreakGlass,
-    /// An approval after the fact.
-    Ratification,
-}
 
 /// Somebody with a key of theirs at hand.
 #[derive(Debug)]
@@ -72,26 +63,14 @@ impl Pen {
     }
 
     async fn decide_at(&self, run: &Run, decision: Decision, comment: &str, sort: Sort, now: Timestamp) -> Result<Envelope> {
-        let (_, digest) = run.manifest.seal().map_err(|e| Fault::new(Exit::Internal, e.to_string()))?;
-        let stranger =
-            |what: &str| Fault::new(Exit::Denied, format!("the server shows {what}; nothing was signed")).help("do not approve; tell whoever runs the server");
-        if digest != run.digest {
-            return Err(stranger(&format!("a manifest with the digest {digest} and calls it {}", run.digest)));
-        }
-        if run.manifest.run != run.summary.id {
-            return Err(stranger(&format!("the manifest of run {} as that of {}", run.manifest.run, run.summary.id)));
-        }
-        if (sort == Sort::Ordinary) == run.manifest.break_glass.is_some() {
-            let how = if run.manifest.break_glass.is_some() {
-                "was started by break-glass: `synod ratify` approves it after the fact"
-            } else {
-                "was not started by break-glass"
-            };
-            return Err(Fault::new(Exit::Conflict, format!("run {} {how}", run.summary.id)));
-        }
-        let mut statement = Statement::new(&run.summary.id, &digest, decision, &self.person, comment, now);
-        statement.break_glass = sort == Sort::BreakGlass;
-        statement.ratifies = sort == Sort::Ratification;
+        let shown = Shown { run: &run.summary.id, digest: &run.digest, manifest: &run.manifest };
+        let statement = order(shown, sort, decision, &self.person, comment, now).map_err(|why| match why {
+            NotToSign::Contradiction(what) => {
+                Fault::new(Exit::Denied, format!("the server shows {what}; nothing was signed")).help("do not approve; tell whoever runs the server")
+            }
+            NotToSign::WrongSort(why) => Fault::new(Exit::Conflict, why),
+            NotToSign::Unsealable(error) => Fault::new(Exit::Internal, error.to_string()),
+        })?;
         let envelope = self.signer.sign(Purpose::Approval, statement.envelope()).await?;
         // As the server and every node will look at it.
         verify_one(&self.root, &envelope).map_err(|why| Fault::new(Exit::Denied, format!("the signature would not count: {why}")))?;
@@ -101,11 +80,10 @@ impl Pen {
 
 /// The keys a person may sign with, in the order the root lists them.
 fn keys_of(root: &Root, person: &str) -> Result<Vec<Key>> {
-    let principal = root.principal(person).ok_or_else(|| {
+    order::keys_of(root, person).ok_or_else(|| {
         Fault::new(Exit::Denied, format!("the published trust root (version {}) does not name {person}, so your decision cannot count", root.version()))
             .help("have its holders add you: `synod trust propose --add-principal NAME=FILE`")
-    })?;
-    Ok(principal.keys.iter().filter_map(|spec| Key::read(spec).ok()).filter(|key| root.revoked(key.id()).is_none()).collect())
+    })
 }
 
 /// The refusal when something must be signed and there is no root to sign by.

@@ -14,7 +14,8 @@ stories! {
 }
 
 /// Operations that need no token.
-const PUBLIC: &[&str] = &["bootstrap", "login", "enrol", "audit_checkpoint", "audit_key", "audit_tile"];
+const PUBLIC: &[&str] =
+    &["bootstrap", "login", "auth_methods", "passkey_login", "passkey_login_options", "enrol", "audit_checkpoint", "audit_key", "audit_tile"];
 
 /// Who calls: with a role everywhere, an owner of the namespace `shop` only, and somebody without any role.
 const CALLERS: &[&str] = &["viewer", "approver", "requester", "administrator", "owner", "shop-owner", "nobody"];
@@ -58,6 +59,14 @@ fn table(run: &str, digest: &str, key: &str) -> Vec<Case> {
         case("renew", "/auth/renew", none(), ALL),
         case("whoami", "/auth/whoami", none(), ALL),
         case("step_up", "/auth/step-up", json!({"totp": "000000"}), ALL),
+        case("step_up_options", "/auth/step-up/options", none(), ALL),
+        case("passkey_options", "/auth/passkeys/options", none(), ALL),
+        case("passkey_create", "/auth/passkeys", json!({"name": "", "credentialId": "", "authenticatorData": "", "clientDataJSON": ""}), ALL),
+        case("passkey_list", "/auth/passkeys", none(), ALL),
+        case("passkey_delete", "/auth/passkeys/ghost", none(), ALL),
+        case("ssh_key_create", "/auth/ssh-keys", json!({"name": "x", "publicKey": "none"}), ALL),
+        case("ssh_key_list", "/auth/ssh-keys", none(), ALL),
+        case("ssh_key_delete", "/auth/ssh-keys/ghost", none(), ALL),
         case("totp_enrol", "/auth/totp", none(), ALL),
         case("totp_confirm", "/auth/totp/confirm", json!({"totp": "000000"}), ALL),
         case("password_change", "/auth/password", json!({"current": PASSWORD, "new": "short"}), ALL),
@@ -70,6 +79,7 @@ fn table(run: &str, digest: &str, key: &str) -> Vec<Case> {
         case("user_list", "/users", none(), MANAGES),
         case("user_create", "/users", json!({"name": "Not A Name", "password": PASSWORD}), OWNS),
         case("user_get", "/users/alice", none(), MANAGES),
+        case("user_keys", "/users/alice/keys", none(), MANAGES),
         case("user_update", "/users/ghost", none(), OWNS),
         case("apply", "/apply", apply(template("new", json!({}))), ADMINISTERS),
         case("apply", "/apply", apply(binding(Some("shop"), "viewer", "alice")), OWNS_SHOP),
@@ -102,8 +112,10 @@ fn table(run: &str, digest: &str, key: &str) -> Vec<Case> {
         case("root_list", "/trust/roots", none(), SEES),
         case("root_publish", "/trust/roots", json!({"envelope": {"payloadType": "x", "payload": "", "signatures": []}}), OWNS),
         case("root_check", "/trust/check", none(), SEES),
+        case("trust_outlook", "/trust/outlook", none(), SEES),
         case("output", &format!("/runs/{run}/output"), none(), SEES),
         case("approval_create", &format!("/runs/{run}/approvals"), json!({"digest": digest, "decision": "approve"}), APPROVES),
+        case("run_signing", &format!("/runs/{run}/signing"), json!({"decision": "approve"}), APPROVES),
         case("run_cancel", &format!("/runs/{run}/cancel"), none(), REQUESTS),
         case("task_list", "/tasks?namespace=shop", none(), SEES),
         case("task_list", &format!("/tasks?namespace=shop&run={run}"), none(), SEES),
@@ -121,6 +133,9 @@ fn table(run: &str, digest: &str, key: &str) -> Vec<Case> {
         case("audit_proof", "/audit/proofs/1", none(), MANAGES),
         case("can_i", "/access/can-i?action=run.request&namespace=shop", none(), ALL),
         case("who_can", "/access/who-can?action=run.request&namespace=shop", none(), SEES),
+        case("access_matrix", "/access/matrix?namespace=shop", none(), SEES),
+        case("access_matrix", "/access/matrix", none(), SEES),
+        case("overview", "/overview", none(), ALL),
         case("server_info", "/server", none(), SEES_ALL),
         case("backup", "/backup", none(), OWNS),
         // The last one, for it ends the caller's session.

@@ -18,6 +18,7 @@ stories! {
     a_foreign_certificate_is_refused
     garbage_on_the_agents_port_harms_nobody
     a_certificate_is_renewed
+    renewals_are_counted
     join_tokens_are_counted_and_end
 }
 
@@ -196,6 +197,22 @@ async fn a_certificate_is_renewed(h: Harness) {
     h.connected("web-2").await;
     h.event("", "synod.node.certificate_renewed").await;
     assert_eq!(h.connected("web-1").await.certificate_expires_at, before);
+}
+
+async fn renewals_are_counted(h: Harness) {
+    let identity = h.identity("web-1", &[]).await;
+    let renew = async || synod_server::ops::node::renew(h.app(), &identity.node().id, &identity.renewal().unwrap()).await;
+    for _ in 0..synod_server::ops::node::MAX_RENEWALS {
+        renew().await.unwrap();
+    }
+    let refusal = renew().await.unwrap_err();
+    assert_eq!(refusal.code().id, "SYN-5005");
+    let wait = i64::from(refusal.retry_after_s().unwrap());
+    assert!((6 * 86_400..=7 * 86_400 + 1).contains(&wait), "{wait}");
+    let counted = h.events("").await.iter().filter(|event| event.kind == "synod.node.certificate_renewed").count();
+    assert_eq!(counted, synod_server::ops::node::MAX_RENEWALS as usize, "what is refused is no event");
+    h.clock.shift(wait * 1000);
+    renew().await.unwrap();
 }
 
 async fn join_tokens_are_counted_and_end(h: Harness) {

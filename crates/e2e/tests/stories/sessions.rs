@@ -18,6 +18,7 @@ stories! {
     service_accounts_never_approve
     roles_end_when_they_say
     a_followed_stream_ends_with_its_key
+    what_is_asked_twice_is_made_once
 }
 
 async fn whoami(token: &str, h: &Harness) -> Called<WhoAmI> {
@@ -198,4 +199,41 @@ async fn a_fresh_second_factor_is_asked_for_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_second_factor_is_asked_for_on_postgres() {
     always(Engine::Postgres).await;
+}
+
+async fn what_is_asked_twice_is_made_once(h: Harness) {
+    let alice = h.client("alice").await;
+    h.person("bob").await;
+    let ask = async |who: &synod_protocol::http::client::Client, path: &str, key: &str, body: &serde_json::Value| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        let (status, text) = raw(who, Method::POST, path, &headers, &body.to_string()).await;
+        (status, serde_json::from_str::<serde_json::Value>(&text).unwrap())
+    };
+    let cases = [
+        ("/join-tokens", json!({"labels": {}, "uses": 1, "expiresIn": "1h"}), json!({"labels": {}, "uses": 2, "expiresIn": "1h"})),
+        ("/api-keys", json!({"name": "one"}), json!({"name": "other"})),
+        ("/users", json!({"name": "erin", "password": PASSWORD}), json!({"name": "erin", "password": "another password"})),
+    ];
+    for (path, body, other) in &cases {
+        // The whole answer comes again, the secret that is shown once included.
+        let (status, first) = ask(&alice, path, "the same key", body).await;
+        assert_eq!(status, 201, "{path}: {first}");
+        assert_eq!(ask(&alice, path, "the same key", body).await, (201, first.clone()), "{path}");
+        let (status, problem) = ask(&alice, path, "the same key", other).await;
+        assert_eq!((status, &problem["code"]), (409, &json!("SYN-3007")), "{path}");
+        let (status, problem) = ask(&alice, path, "short", body).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("SYN-1008")), "{path}");
+        // Another's key is another key; without the right to ask there is no answer.
+        let (status, _) = ask(&h.client("bob").await, path, "the same key", body).await;
+        assert_eq!(status, if *path == "/api-keys" { 201 } else { 403 }, "{path}");
+    }
+    let tokens: synod_protocol::http::Page<synod_protocol::http::node::JoinToken> = alice.get(&format!("{API}/join-tokens")).await.unwrap();
+    assert_eq!(tokens.items.len(), 1);
+    // A day later it is a new request.
+    h.clock.shift(86_400_000);
+    let alice = h.client_with(Some(h.login("alice").await.token));
+    let (path, body, _) = &cases[1];
+    assert_eq!(ask(&alice, path, "the same key", body).await.0, 201);
+    let keys: synod_protocol::http::Page<synod_protocol::http::auth::ApiKey> = alice.get(&format!("{API}/api-keys")).await.unwrap();
+    assert_eq!(keys.items.iter().filter(|key| key.user == "alice").count(), 2);
 }

@@ -22,6 +22,9 @@ stories! {
     roots_follow_one_another
     one_may_go_ahead_alone_and_answers_for_it
     an_incident_closes_what_nobody_ratifies
+    nobody_starts_alone_what_they_wrote
+    a_root_that_asks_for_less_lets_pending_runs_begin
+    a_decision_signed_ahead_counts_on_a_node_that_is_behind
     nodes_that_only_observe_say_what_they_would_refuse
     nodes_without_a_rule_are_told_of_beforehand
     a_rewritten_log_stops_the_fleet
@@ -44,13 +47,12 @@ async fn refused_for(h: &Harness, run: &Run, words: &str) {
     assert!(task.started_at.is_none());
 }
 
-async fn bundle(h: &Harness, who: &Client, run: &Run) -> (Bundle, VerifierKey) {
-    let id = &run.summary.id;
-    // The log holds the run's last event within moments.
-    let last = h.event(&format!("&run={id}"), "synod.run.succeeded").await.position;
-    until("the run in the audit log", async || who.get::<Value>(&format!("{API}/audit/proofs/{last}")).await.ok()).await;
+async fn bundle(who: &Client, run: &Run) -> (Bundle, VerifierKey) {
+    // The log holds the run's last events within moments.
+    let path = format!("{API}/runs/{}/bundle", run.summary.id);
+    let bundle = until("the run in the audit log", async || who.get(&path).await.ok()).await;
     let trust: Trust = who.get(&format!("{API}/trust")).await.unwrap();
-    (who.get(&format!("{API}/runs/{id}/bundle")).await.unwrap(), trust.log_key.trim_end().parse().unwrap())
+    (bundle, trust.log_key.trim_end().parse().unwrap())
 }
 
 async fn what_people_signed_runs_and_can_be_verified_years_later(h: Harness) {
@@ -66,7 +68,7 @@ async fn what_people_signed_runs_and_can_be_verified_years_later(h: Harness) {
     let done = ended(&dave, &run.summary.id).await;
     assert_eq!(done.summary.phase, Phase::Succeeded);
     assert!(done.approvals.iter().all(|given| given.counts && given.key.is_some()));
-    let (whole, log) = bundle(&h, &h.client("alice").await, &done).await;
+    let (whole, log) = bundle(&h.client("alice").await, &done).await;
     let now = h.clock.now();
     let report = verify_bundle(&whole, &pinned, &log, now);
     assert!(report.ok(), "{report:#?}");
@@ -246,7 +248,7 @@ async fn one_may_go_ahead_alone_and_answers_for_it(h: Harness) {
     refused(ratify(&h, "alice", &done).await, "SYN-4002");
     assert_eq!(ratify(&h, "carol", &done).await.unwrap().summary.ratification, Some(Ratification::Ratified));
     refused(ratify(&h, "carol", &done).await, "SYN-4106");
-    let (whole, log) = bundle(&h, &h.client("alice").await, &done).await;
+    let (whole, log) = bundle(&h.client("alice").await, &done).await;
     let report = verify_bundle(&whole, &pinned, &log, h.clock.now());
     assert!(report.ok(), "{report:#?}");
     // Twice a day, and no more.
@@ -271,6 +273,63 @@ async fn an_incident_closes_what_nobody_ratifies(h: Harness) {
     assert_eq!(closed.summary.ratification, Some(Ratification::Incident));
     refused(ratify(&h, "carol", &closed).await, "SYN-4106");
     assert_eq!(h.event(&format!("&run={id}"), "synod.run.incident_recorded").await.data["reference"], "INC-1");
+}
+
+async fn nobody_starts_alone_what_they_wrote(h: Harness) {
+    let pinned = shop(&h).await;
+    let _agent = h.judging("web-1", TrustMode::Enforce, &pinned, None).await;
+    h.apply(vec![binding(Some("shop"), "administrator", "bob")]).await;
+    let bob = h.client("bob").await;
+    let own = json!({"documents": [template("own", json!({}))], "dryRun": false});
+    let _: Value = bob.post(&format!("{API}/apply"), &own).await.unwrap();
+    let alone = RunRequest { break_glass: Some("night".into()), ..ask("own", json!({})) };
+    let problem = refused(request(&bob, &alone).await, "SYN-4105");
+    assert!(problem.detail.contains("bob wrote this revision") && problem.detail.contains("authorMayStart"), "{}", problem.detail);
+    // Once the root says that he may, the server and the node let him.
+    let mut lax = h.root_json(2, Some(&pinned));
+    lax["breakGlass"][0]["authorMayStart"] = json!(true);
+    h.publish(&lax, &["alice", "bob"]).await.unwrap();
+    let run = request(&bob, &alone).await.unwrap();
+    send(&bob, &run, Decision::Approve, h.statement("bob", &run, |said| said.break_glass = true)).await.unwrap();
+    assert_eq!(ended(&bob, &run.summary.id).await.summary.phase, Phase::Succeeded);
+}
+
+async fn a_root_that_asks_for_less_lets_pending_runs_begin(h: Harness) {
+    let pinned = shop(&h).await;
+    let _agent = h.judging("web-1", TrustMode::Enforce, &pinned, None).await;
+    let run = asked(&h).await;
+    assert_eq!(sign(&h, "bob", &run).await.unwrap().summary.phase, Phase::Pending, "the root asks for two");
+    let mut less = h.root_json(2, Some(&pinned));
+    less["rules"][0]["approval"]["rules"][0]["count"] = json!(1);
+    h.publish(&less, &["alice", "bob"]).await.unwrap();
+    // Nobody does anything more.
+    let done = ended(&h.client("dave").await, &run.summary.id).await;
+    assert_eq!(done.summary.phase, Phase::Succeeded, "{}", done.summary.message);
+    let (whole, log) = bundle(&h.client("alice").await, &done).await;
+    let report = verify_bundle(&whole, &pinned, &log, h.clock.now());
+    assert!(report.ok(), "{report:#?}");
+    let agreed = report.checks.iter().find(|check| check.what == "agreement by shop").unwrap();
+    assert!(agreed.why.contains("by version 2 of the root"), "{agreed:?}");
+}
+
+async fn a_decision_signed_ahead_counts_on_a_node_that_is_behind(h: Harness) {
+    let pinned = shop(&h).await;
+    let clock = h.clock.clone();
+    let behind = synod_worker::Clock::from_fn(move || synod_domain::Timestamp(clock.now().0 - 25_000));
+    let trust = synod_worker::TrustOptions { mode: TrustMode::Enforce, root: Some(pinned.clone()), dir: None };
+    let options = synod_worker::SessionOptions { clock: behind, trust, ..synod_worker::SessionOptions::default() };
+    let identity = h.identity("web-1", &[("role", "web")]).await;
+    let _agent = h.simulate_as(synod_worker::SimulatedAgent::new(identity, json!({"os": "simulated"}), options), "web-1");
+    h.connected("web-1").await;
+    let run = asked(&h).await;
+    let bob = h.client("bob").await;
+    let far = h.statement("bob", &run, |said| said.at = h.clock.now().after(Span::secs(40)));
+    refused(send(&bob, &run, Decision::Approve, far).await, "SYN-4101");
+    for name in ["bob", "carol"] {
+        let ahead = h.statement(name, &run, |said| said.at = h.clock.now().after(Span::secs(25)));
+        send(&h.client(name).await, &run, Decision::Approve, ahead).await.unwrap();
+    }
+    assert_eq!(ended(&bob, &run.summary.id).await.summary.phase, Phase::Succeeded);
 }
 
 async fn nodes_that_only_observe_say_what_they_would_refuse(h: Harness) {

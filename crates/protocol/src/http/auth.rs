@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use synod_domain::Timestamp;
+use synod_trust::webauthn::{Assertion, Passkeys};
 
 /// `POST /api/v1/auth/login`
 #[derive(Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -55,6 +56,31 @@ pub struct WhoAmI {
     pub stepped_up_until: Option<Timestamp>,
     /// `session`, `cookie` or `api-key`.
     pub via: String,
+    /// A name for people; empty when none was given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub display_name: String,
+    /// How many passkeys are registered; one is a second factor as well.
+    #[serde(default)]
+    pub passkeys: u32,
+    /// When the session ends unless renewed; absent for API keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_expires_at: Option<Timestamp>,
+    /// For the `x-csrf-token` header; only for sessions with a cookie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csrf_token: Option<String>,
+}
+
+/// `GET /api/v1/auth/methods`: what a page for signing in must know before anybody has signed in.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthMethods {
+    /// Whether a first administrator exists.
+    pub bootstrapped: bool,
+    /// For which site passkeys count; absent where they are not possible: at an IP address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkeys: Option<Passkeys>,
+    /// The program's version.
+    pub version: String,
 }
 
 /// A role somebody holds.
@@ -73,12 +99,16 @@ pub struct HeldRole {
     pub binding: String,
 }
 
-/// `POST /api/v1/auth/step-up`
-#[derive(Clone, Serialize, Deserialize, utoipa::ToSchema)]
+/// `POST /api/v1/auth/step-up`: exactly one of the two.
+#[derive(Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StepUpRequest {
     /// Six digits of the second factor.
-    pub totp: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<String>,
+    /// A passkey's answer to the challenge of `/auth/step-up/options`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<Assertion>,
 }
 
 /// Until when the session counts as freshly confirmed.

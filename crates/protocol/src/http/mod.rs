@@ -1,12 +1,14 @@
 //! Request and response types of the HTTP API, one file a noun, and its typed client.
 
 pub mod access;
+pub mod account_key;
 pub mod audit;
 pub mod auth;
 pub mod client;
 pub mod event;
 pub mod node;
 pub mod object;
+pub mod overview;
 pub mod problem;
 pub mod run;
 pub mod system;

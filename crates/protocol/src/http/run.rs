@@ -370,5 +370,31 @@ pub struct RunQuery {
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunNodes {
     /// The nodes.
-    pub nodes: Vec<NodeEntry>,
+    pub nodes: Vec<RunNode>,
+}
+
+/// A node of a run and how its task stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunNode {
+    /// The node's identity.
+    pub id: String,
+    /// The node's name.
+    pub name: String,
+    /// Its task: `RUN.INDEX`.
+    #[serde(default)]
+    pub task: String,
+    /// Where the task stands; absent while the run has not started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<task::Phase>,
+    /// The exit code of the deciding step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+impl RunNode {
+    /// As the manifest counts it.
+    pub fn entry(&self) -> NodeEntry {
+        NodeEntry { id: self.id.clone(), name: self.name.clone() }
+    }
 }

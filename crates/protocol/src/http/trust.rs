@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use synod_domain::Timestamp;
+use synod_domain::approval::Decision;
 use synod_trust::Envelope;
 
 /// `GET /api/v1/trust`
@@ -175,4 +176,96 @@ pub struct IncidentRequest {
     /// What happened.
     #[serde(default)]
     pub comment: String,
+}
+
+/// `GET /api/v1/trust/outlook`: what the published root can bear to lose.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outlook {
+    /// The root itself first, then its rules.
+    pub rules: Vec<RuleOutlook>,
+    /// The people of the root.
+    pub people: Vec<PersonOutlook>,
+}
+
+/// One rule and who can fill it.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleOutlook {
+    /// The rule's name; `root` for the signing of later roots.
+    pub name: String,
+    /// What it is about: `shop/* on web-*`, `later trust roots`.
+    pub about: String,
+    /// What it asks for, in words.
+    pub needs: Vec<String>,
+    /// Who can fill any of it.
+    pub holders: Vec<String>,
+    /// So many of them may be gone, whoever they are, and it can still be met; negative when it cannot be met now.
+    pub spare: i64,
+}
+
+/// One person of the root.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonOutlook {
+    /// The name.
+    pub name: String,
+    /// Their keys that count.
+    pub keys: Vec<PersonKey>,
+    /// What would be wrong without them that is not wrong now.
+    pub if_gone: Vec<RootFinding>,
+}
+
+/// A key of a person of the root.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PersonKey {
+    /// Its id.
+    pub id: String,
+    /// `passkey`, or the SSH algorithm such as `ssh-ed25519`.
+    pub kind: String,
+}
+
+/// `POST /api/v1/runs/{id}/signing`: what to sign for a decision.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SigningRequest {
+    /// Approve or reject.
+    pub decision: Decision,
+    /// Words for the record; they are signed too.
+    #[serde(default)]
+    pub comment: String,
+    /// Whether it is an approval after the fact.
+    #[serde(default)]
+    pub ratifies: bool,
+}
+
+/// A statement to sign, and with what.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningOrder {
+    /// The envelope's `payloadType`.
+    pub payload_type: String,
+    /// The envelope's `payload`: the canonical statement in base64.
+    pub payload: String,
+    /// The challenge for a passkey, base64url: SHA-256 of the envelope's pre-authentication encoding.
+    pub challenge: String,
+    /// When the decision is taken no more.
+    pub not_after: Timestamp,
+    /// For which site passkeys count by the newest root; absent when none do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rp_id: Option<String>,
+    /// The caller's passkeys in the newest root.
+    pub credentials: Vec<SigningCredential>,
+    /// Whether the decision must be signed; where it need not be, it must not.
+    pub needed: bool,
+}
+
+/// A passkey that counts.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningCredential {
+    /// The envelope's `keyid`.
+    pub key_id: String,
+    /// The authenticator's name for it, base64url.
+    pub credential_id: String,
 }

@@ -52,6 +52,9 @@ pub struct UserChange {
     /// Removes the second factor, when `true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_totp: Option<bool>,
+    /// Removes all passkeys, when `true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remove_passkeys: Option<bool>,
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,

@@ -11,7 +11,9 @@ use synod_domain::error::{Kind, code};
 use synod_domain::task::{Outcome, Phase};
 use synod_domain::{Error, Result};
 use synod_protocol::agent::agent_server::{Agent, AgentServer};
-use synod_protocol::agent::{AgentMessage, Certificate, Goodbye, Hello, MAX_MESSAGE_BYTES, ServerMessage, Welcome, agent_message, server_message, split_task};
+use synod_protocol::agent::{
+    AgentMessage, Certificate, Goodbye, Hello, MAX_MESSAGE_BYTES, NotRenewed, ServerMessage, Welcome, agent_message, server_message, split_task,
+};
 use synod_protocol::http::node::NodeTrust;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
@@ -25,6 +27,9 @@ use crate::untrusted::{bounded, without_nul};
 
 /// How often an agent says that it lives, in seconds.
 const HEARTBEAT_S: u32 = 30;
+
+/// After how long a node asks for a certificate again when nothing else is known, in seconds.
+const RENEWAL_PAUSE_S: u32 = 300;
 
 /// The gRPC service as a router.
 pub fn router(app: Arc<App>) -> axum::Router {
@@ -228,7 +233,12 @@ async fn listen(app: &Arc<App>, node: &str, mut stream: Greeted, mut up: Streami
                 Ok(certificate_pem) => {
                     app.gateway.send(node, server_message::Body::Certificate(Certificate { certificate_pem }));
                 }
-                Err(error) => tracing::warn!(node, ?error, "a certificate was not renewed"),
+                Err(error) => {
+                    tracing::warn!(node, ?error, "a certificate was not renewed");
+                    let (code, message) = (error.code().id.to_owned(), error.message().to_owned());
+                    let retry_after_s = error.retry_after_s().unwrap_or(RENEWAL_PAUSE_S);
+                    app.gateway.send(node, server_message::Body::NotRenewed(NotRenewed { code, message, retry_after_s }));
+                }
             },
             Some(agent_message::Body::Alarm(alarm)) => {
                 if let Err(error) = crate::ops::audit::alarm(app, node, &stream.name, &alarm).await {

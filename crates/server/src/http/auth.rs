@@ -8,15 +8,17 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use synod_domain::Error;
 use synod_protocol::http::Page;
+use synod_protocol::http::account_key::PasskeyLogin;
 use synod_protocol::http::auth::{
-    ApiKey, CreatedApiKey, LoginRequest, NewApiKey, PasswordChange, Session, SessionToken, StepUpRequest, SteppedUp, TotpConfirm, TotpEnrolment, WhoAmI,
+    ApiKey, AuthMethods, CreatedApiKey, LoginRequest, NewApiKey, PasswordChange, Session, SessionToken, StepUpRequest, SteppedUp, TotpConfirm, TotpEnrolment,
+    WhoAmI,
 };
 use synod_protocol::http::problem::ProblemDocument;
 
 use super::error::ApiResult;
-use super::extract::{Body, COOKIE};
+use super::extract::{Body, COOKIE, IdempotencyKey};
 use crate::app::App;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Via};
 use crate::ops::auth;
 
 /// Begins a session.
@@ -27,17 +29,50 @@ use crate::ops::auth;
     security(())
 )]
 pub async fn login(State(app): State<Arc<App>>, headers: HeaderMap, Body(request): Body<LoginRequest>) -> ApiResult<Response> {
-    let client = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let wants_cookie = request.cookie;
-    let session = auth::login(&app, request, &client).await?;
-    if !wants_cookie {
+    let session = auth::login(&app, request, &client(&headers)).await?;
+    signed_in(&app, session, wants_cookie)
+}
+
+/// Begins a session with a passkey; it counts as second factor, too.
+#[utoipa::path(
+    post, path = "/api/v1/auth/passkey-login", tag = "auth", operation_id = "passkey_login",
+    request_body = PasskeyLogin,
+    responses((status = 200, description = "Done", body = SessionToken), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(())
+)]
+pub async fn passkey_login(State(app): State<Arc<App>>, headers: HeaderMap, Body(request): Body<PasskeyLogin>) -> ApiResult<Response> {
+    let session = auth::passkey_login(&app, &request, &client(&headers)).await?;
+    signed_in(&app, session, request.cookie)
+}
+
+/// Tells how one can sign in here.
+#[utoipa::path(
+    get, path = "/api/v1/auth/methods", tag = "auth", operation_id = "auth_methods",
+    responses((status = 200, description = "Done", body = AuthMethods), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(())
+)]
+pub async fn auth_methods(State(app): State<Arc<App>>) -> ApiResult<Json<AuthMethods>> {
+    Ok(Json(auth::auth_methods(&app).await?))
+}
+
+fn client(headers: &HeaderMap) -> String {
+    headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// A browser keeps the token where scripts cannot read it.
+fn signed_in(app: &App, session: SessionToken, cookie: bool) -> ApiResult<Response> {
+    if !cookie {
         return Ok(Json(session).into_response());
     }
-    // A browser keeps the token where scripts cannot read it.
-    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; Secure; SameSite=Strict", session.token);
-    let value = HeaderValue::from_str(&cookie).map_err(Error::internal)?;
+    let value = set_cookie(app, &session.token, "")?;
     let hidden = SessionToken { token: String::new(), ..session };
     Ok(([(header::SET_COOKIE, value)], Json(hidden)).into_response())
+}
+
+fn set_cookie(app: &App, token: &str, more: &str) -> Result<HeaderValue, Error> {
+    let cookie = format!("{COOKIE}={token}; Path={}; HttpOnly; Secure; SameSite=Strict{more}", app.site.cookie_path());
+    HeaderValue::from_str(&cookie).map_err(Error::internal)
 }
 
 /// Moves the session's end.
@@ -46,8 +81,9 @@ pub async fn login(State(app): State<Arc<App>>, headers: HeaderMap, Body(request
     responses((status = 200, description = "Done", body = SessionToken), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn renew(ctx: Ctx) -> ApiResult<Json<SessionToken>> {
-    Ok(Json(auth::renew(&ctx).await?))
+pub async fn renew(ctx: Ctx) -> ApiResult<Response> {
+    let session = auth::renew(&ctx).await?;
+    signed_in(&ctx.app, session, ctx.caller.via == Via::Cookie)
 }
 
 /// Ends the session.
@@ -58,7 +94,7 @@ pub async fn renew(ctx: Ctx) -> ApiResult<Json<SessionToken>> {
 )]
 pub async fn logout(ctx: Ctx) -> ApiResult<Response> {
     auth::logout(&ctx).await?;
-    let gone = HeaderValue::from_static("synod_session=; Path=/; HttpOnly; Secure; SameSite=Strict; Max-Age=0");
+    let gone = set_cookie(&ctx.app, "", "; Max-Age=0")?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }
 
@@ -69,10 +105,10 @@ pub async fn logout(ctx: Ctx) -> ApiResult<Response> {
     security(("bearer" = []), ("cookie" = []))
 )]
 pub async fn whoami(ctx: Ctx) -> ApiResult<Json<WhoAmI>> {
-    Ok(Json(auth::whoami(&ctx)))
+    Ok(Json(auth::whoami(&ctx).await?))
 }
 
-/// Confirms the second factor once more.
+/// Confirms the session with the second factor: a code, or a passkey's answer.
 #[utoipa::path(
     post, path = "/api/v1/auth/step-up", tag = "auth", operation_id = "step_up",
     request_body = StepUpRequest,
@@ -80,7 +116,7 @@ pub async fn whoami(ctx: Ctx) -> ApiResult<Json<WhoAmI>> {
     security(("bearer" = []), ("cookie" = []))
 )]
 pub async fn step_up(ctx: Ctx, Body(request): Body<StepUpRequest>) -> ApiResult<Json<SteppedUp>> {
-    Ok(Json(auth::step_up(&ctx, &request.totp).await?))
+    Ok(Json(auth::step_up(&ctx, &request).await?))
 }
 
 /// Makes a second factor.
@@ -151,12 +187,13 @@ pub async fn api_key_list(ctx: Ctx) -> ApiResult<Json<Page<ApiKey>>> {
 /// Makes an API key.
 #[utoipa::path(
     post, path = "/api/v1/api-keys", tag = "auth", operation_id = "api_key_create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "By which the same request, sent again within a day, yields the same answer; 8 to 128 characters")),
     request_body = NewApiKey,
     responses((status = 201, description = "Done", body = CreatedApiKey), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn api_key_create(ctx: Ctx, Body(request): Body<NewApiKey>) -> ApiResult<(StatusCode, Json<CreatedApiKey>)> {
-    Ok((StatusCode::CREATED, Json(auth::api_key_create(&ctx, &request).await?)))
+pub async fn api_key_create(ctx: Ctx, IdempotencyKey(key): IdempotencyKey, Body(request): Body<NewApiKey>) -> ApiResult<(StatusCode, Json<CreatedApiKey>)> {
+    Ok((StatusCode::CREATED, Json(auth::api_key_create(&ctx, &request, key.as_deref()).await?)))
 }
 
 /// Revokes an API key.

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, header};
 use serde::de::DeserializeOwned;
 use synod_domain::error::code;
 use synod_domain::{Error, Problem};
-use synod_protocol::http::CSRF_TOKEN;
+use synod_protocol::http::{CSRF_TOKEN, IDEMPOTENCY_KEY};
 
 use super::error::{ApiError, RequestId};
 use crate::app::App;
@@ -71,6 +71,20 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
             Error::problems(code::MALFORMED, vec![place])
         };
         serde_json::from_slice(bytes).map(Body).map_err(|e| unreadable(e).into())
+    }
+}
+
+/// The caller's key for this request, by which the same one is recognised when it comes again.
+pub struct IdempotencyKey(pub Option<String>);
+
+impl FromRequestParts<Arc<App>> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
+        let key = value.to_str().ok().filter(|v| (8..=128).contains(&v.len()));
+        key.map(|key| Self(Some(key.to_owned())))
+            .ok_or_else(|| Error::new(code::UNKNOWN_PARAMETER, "an idempotency key has 8 to 128 visible characters").into())
     }
 }
 

@@ -10,7 +10,7 @@ use synod_protocol::http::node::{CreatedJoinToken, EnrolRequest, EnrolResponse, 
 use synod_protocol::http::problem::ProblemDocument;
 
 use super::error::ApiResult;
-use super::extract::{Body, Params};
+use super::extract::{Body, IdempotencyKey, Params};
 use crate::app::App;
 use crate::ctx::Ctx;
 use crate::ops::node;
@@ -64,12 +64,17 @@ pub async fn node_delete(ctx: Ctx, Path(name): Path<String>) -> ApiResult<Status
 /// Makes a join token.
 #[utoipa::path(
     post, path = "/api/v1/join-tokens", tag = "nodes", operation_id = "join_token_create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "By which the same request, sent again within a day, yields the same answer; 8 to 128 characters")),
     request_body = NewJoinToken,
     responses((status = 201, description = "Done", body = CreatedJoinToken), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn join_token_create(ctx: Ctx, Body(request): Body<NewJoinToken>) -> ApiResult<(StatusCode, Json<CreatedJoinToken>)> {
-    Ok((StatusCode::CREATED, Json(node::join_token_create(&ctx, &request).await?)))
+pub async fn join_token_create(
+    ctx: Ctx,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(request): Body<NewJoinToken>,
+) -> ApiResult<(StatusCode, Json<CreatedJoinToken>)> {
+    Ok((StatusCode::CREATED, Json(node::join_token_create(&ctx, &request, key.as_deref()).await?)))
 }
 
 /// Lists join tokens.

@@ -4,19 +4,21 @@ use axum::Json;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{access, audit, auth, event, node, object, run, system, task, trust, user};
+use super::{access, account_key, audit, auth, event, node, object, overview, run, system, task, trust, user};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Synod", description = "Operations by consensus: request, approve, run, record.", license(name = "Apache-2.0")),
     paths(
-        user::bootstrap, auth::login, auth::renew, auth::logout, auth::whoami, auth::step_up, auth::totp_enrol, auth::totp_confirm, auth::password_change,
+        user::bootstrap, auth::auth_methods, auth::login, auth::passkey_login, account_key::passkey_login_options, auth::renew, auth::logout, auth::whoami, auth::step_up, account_key::step_up_options,
+        account_key::passkey_options, account_key::passkey_create, account_key::passkey_list, account_key::passkey_delete, account_key::ssh_key_create,
+        account_key::ssh_key_list, account_key::ssh_key_delete, account_key::user_keys, auth::totp_enrol, auth::totp_confirm, auth::password_change,
         auth::session_list, auth::session_revoke, auth::api_key_list, auth::api_key_create, auth::api_key_revoke, user::user_list, user::user_create,
         user::user_get, user::user_update, object::apply, object::object_list, object::object_get, object::object_delete, object::object_revisions, object::schema,
-        run::run_list, run::run_create, run::run_get, run::run_nodes, run::approval_create, run::run_cancel, run::run_proceed, run::run_replay, run::run_bundle, run::run_ratify, run::run_incident, task::output,
+        run::run_list, run::run_create, run::run_get, run::run_nodes, run::approval_create, run::run_signing, run::run_cancel, run::run_proceed, run::run_replay, run::run_bundle, run::run_ratify, run::run_incident, task::output,
         task::task_list, task::task_get, node::node_list, node::node_get, node::node_update, node::node_delete, node::join_token_list, node::join_token_create,
         node::join_token_revoke, node::enrol, event::event_list, audit::checkpoint, audit::key, audit::tile,
-        audit::entries, audit::proof, trust::trust_get, trust::root_list, trust::root_publish, trust::root_check, access::can_i, access::who_can, system::info, system::backup
+        audit::entries, audit::proof, trust::trust_get, trust::root_list, trust::root_publish, trust::root_check, trust::trust_outlook, access::can_i, access::who_can, access::access_matrix, overview::overview, system::info, system::backup
     ),
     components(schemas(
         synod_protocol::http::run::RunPlan,

@@ -3,30 +3,18 @@
 use axum::Json;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, StatusCode};
-use synod_domain::Error;
-use synod_domain::error::code;
+use http::StatusCode;
+use synod_protocol::http::Page;
 use synod_protocol::http::problem::ProblemDocument;
 use synod_protocol::http::run::{ApprovalRequest, CancelRequest, ReplayRequest, Run, RunNodes, RunQuery, RunRequest, RunSummary};
-use synod_protocol::http::trust::{BundleQuery, IncidentRequest, RatifyRequest};
-use synod_protocol::http::{IDEMPOTENCY_KEY, Page};
+use synod_protocol::http::trust::{BundleQuery, IncidentRequest, RatifyRequest, SigningOrder, SigningRequest};
 use synod_trust::bundle::Bundle;
 
 use super::error::ApiResult;
-use super::extract::{Body, IfMatch, Params};
+use super::extract::{Body, IdempotencyKey, IfMatch, Params};
 use crate::ctx::Ctx;
 use crate::ops::run::Requested;
 use crate::ops::{approval, break_glass, bundle, run};
-
-fn key(headers: &HeaderMap) -> synod_domain::Result<Option<&str>> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    value
-        .to_str()
-        .ok()
-        .filter(|v| (8..=128).contains(&v.len()))
-        .map(Some)
-        .ok_or_else(|| Error::new(code::UNKNOWN_PARAMETER, "an idempotency key has 8 to 128 visible characters"))
-}
 
 fn requested(requested: Requested) -> Response {
     match requested {
@@ -43,8 +31,8 @@ fn requested(requested: Requested) -> Response {
     responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn run_create(ctx: Ctx, headers: HeaderMap, Body(request): Body<RunRequest>) -> ApiResult<Response> {
-    Ok(requested(run::run_create(&ctx, &request, key(&headers)?).await?))
+pub async fn run_create(ctx: Ctx, IdempotencyKey(key): IdempotencyKey, Body(request): Body<RunRequest>) -> ApiResult<Response> {
+    Ok(requested(run::run_create(&ctx, &request, key.as_deref()).await?))
 }
 
 /// Lists runs, newest first.
@@ -69,7 +57,7 @@ pub async fn run_get(ctx: Ctx, Path(id): Path<String>) -> ApiResult<Json<Run>> {
     Ok(Json(run::run_get(&ctx, &id).await?))
 }
 
-/// Lists a run's nodes in rollout order.
+/// Lists a run's nodes in rollout order, with how their tasks stand.
 #[utoipa::path(
     get, path = "/api/v1/runs/{id}/nodes", tag = "runs", operation_id = "run_nodes",
     params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
@@ -90,6 +78,18 @@ pub async fn run_nodes(ctx: Ctx, Path(id): Path<String>) -> ApiResult<Json<RunNo
 )]
 pub async fn approval_create(ctx: Ctx, Path(id): Path<String>, Body(request): Body<ApprovalRequest>) -> ApiResult<(StatusCode, Json<Run>)> {
     Ok((StatusCode::CREATED, Json(approval::approval_create(&ctx, &id, &request).await?)))
+}
+
+/// Gives the statement to sign for a decision on a run.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/signing", tag = "runs", operation_id = "run_signing",
+    params(("id" = String, Path, description = "The run's id, or an unambiguous beginning of it")),
+    request_body = SigningRequest,
+    responses((status = 200, description = "Done", body = SigningOrder), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn run_signing(ctx: Ctx, Path(id): Path<String>, Body(request): Body<SigningRequest>) -> ApiResult<Json<SigningOrder>> {
+    Ok(Json(approval::run_signing(&ctx, &id, &request).await?))
 }
 
 /// Cancels a run.
@@ -125,8 +125,8 @@ pub async fn run_proceed(ctx: Ctx, Path(id): Path<String>, IfMatch(batch): IfMat
     responses((status = 201, description = "Done", body = Run), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn run_replay(ctx: Ctx, Path(id): Path<String>, headers: HeaderMap, Body(request): Body<ReplayRequest>) -> ApiResult<Response> {
-    Ok(requested(run::run_replay(&ctx, &id, &request, key(&headers)?).await?))
+pub async fn run_replay(ctx: Ctx, Path(id): Path<String>, IdempotencyKey(key): IdempotencyKey, Body(request): Body<ReplayRequest>) -> ApiResult<Response> {
+    Ok(requested(run::run_replay(&ctx, &id, &request, key.as_deref()).await?))
 }
 
 /// Gives a run with all its evidence, to be judged without this server (a bundle; `synod verify run`).

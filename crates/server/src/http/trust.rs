@@ -4,7 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use synod_protocol::http::problem::ProblemDocument;
-use synod_protocol::http::trust::{CheckRoot, PublishRoot, RootCheck, RootQuery, Roots, Trust, TrustRoot};
+use synod_protocol::http::trust::{CheckRoot, Outlook, PublishRoot, RootCheck, RootQuery, Roots, Trust, TrustRoot};
 
 use super::error::ApiResult;
 use super::extract::{Body, Params};
@@ -52,4 +52,14 @@ pub async fn root_publish(ctx: Ctx, Body(request): Body<PublishRoot>) -> ApiResu
 )]
 pub async fn root_check(ctx: Ctx, Body(request): Body<CheckRoot>) -> ApiResult<Json<RootCheck>> {
     Ok(Json(trust::root_check(&ctx, &request).await?))
+}
+
+/// Tells what the published trust root can bear to lose: how many people each rule can spare, and what would be wrong without each.
+#[utoipa::path(
+    get, path = "/api/v1/trust/outlook", tag = "trust", operation_id = "trust_outlook",
+    responses((status = 200, description = "Done", body = Outlook), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
+    security(("bearer" = []), ("cookie" = []))
+)]
+pub async fn trust_outlook(ctx: Ctx) -> ApiResult<Json<Outlook>> {
+    Ok(Json(trust::trust_outlook(&ctx).await?))
 }

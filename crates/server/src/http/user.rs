@@ -10,7 +10,7 @@ use synod_protocol::http::problem::ProblemDocument;
 use synod_protocol::http::user::{Bootstrap, NewUser, User, UserChange};
 
 use super::error::ApiResult;
-use super::extract::Body;
+use super::extract::{Body, IdempotencyKey};
 use crate::app::App;
 use crate::ctx::Ctx;
 use crate::ops::user;
@@ -39,12 +39,13 @@ pub async fn user_list(ctx: Ctx) -> ApiResult<Json<Page<User>>> {
 /// Adds a person or a service account.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "user_create",
+    params(("Idempotency-Key" = Option<String>, Header, description = "By which the same request, sent again within a day, yields the same answer; 8 to 128 characters")),
     request_body = NewUser,
     responses((status = 201, description = "Done", body = User), (status = "default", description = "Refused or failed", body = ProblemDocument, content_type = "application/problem+json")),
     security(("bearer" = []), ("cookie" = []))
 )]
-pub async fn user_create(ctx: Ctx, Body(request): Body<NewUser>) -> ApiResult<(StatusCode, Json<User>)> {
-    Ok((StatusCode::CREATED, Json(user::user_create(&ctx, request).await?)))
+pub async fn user_create(ctx: Ctx, IdempotencyKey(key): IdempotencyKey, Body(request): Body<NewUser>) -> ApiResult<(StatusCode, Json<User>)> {
+    Ok((StatusCode::CREATED, Json(user::user_create(&ctx, request, key.as_deref()).await?)))
 }
 
 /// Shows a user.

@@ -10,6 +10,11 @@ use synod_domain::manifest::Manifest;
 use synod_domain::run::Phase;
 use synod_domain::{Error, Problem, Result};
 use synod_protocol::http::run::{ApprovalRequest, Run};
+use synod_protocol::http::trust::{SigningCredential, SigningOrder, SigningRequest};
+use synod_trust::key::Form;
+use synod_trust::order::{self, NotToSign, Shown, Sort};
+use synod_trust::strict::to_base64url;
+use synod_trust::webauthn::challenge;
 
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
@@ -19,9 +24,7 @@ use crate::signing::{self, Cover, Given};
 
 /// Records a person's decision on exactly one digest, and judges the run by it.
 pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> Result<Run> {
-    if request.comment.len() > 2000 || request.comment.contains('\0') {
-        return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/comment", "a comment is at most 2000 bytes of text")]));
-    }
+    check_comment(&request.comment)?;
     let mut tx = ctx.app.db.begin().await?;
     let mut row = super::run::lock(&mut tx, id).await?;
     let id = row.id.clone();
@@ -82,8 +85,15 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     Ok(shown)
 }
 
+fn check_comment(comment: &str) -> Result<()> {
+    if comment.len() > 2000 || comment.contains('\0') {
+        return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/comment", "a comment is at most 2000 bytes of text")]));
+    }
+    Ok(())
+}
+
 /// Refuses a decision that no rule asks for: neither one of the template nor one of the trust root.
-fn check_counts(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>) -> Result<()> {
+pub fn check_counts(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>) -> Result<()> {
     let (id, user) = (&row.id, &ctx.caller.user);
     if let Some(rule) = &row.break_glass {
         if *user == row.requester {
@@ -123,4 +133,49 @@ fn check_signature(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cov
             String::from_utf8(envelope.to_bytes()).map(Some).map_err(Error::internal)
         }
     }
+}
+
+/// What the caller is to sign for a decision, and with which passkeys. It is made from the stored manifest by the code the
+/// command line signs by; whoever signs in a browser believes this server about what it shows, and nodes judge the rest.
+pub async fn run_signing(ctx: &Ctx, id: &str, request: &SigningRequest) -> Result<SigningOrder> {
+    check_comment(&request.comment)?;
+    let mut reader = ctx.app.db.reader().await?;
+    let row = super::run::resolve(&mut reader, id).await?;
+    let resource = Resource::template(&row.namespace, &row.template);
+    ctx.require(if row.break_glass.is_some() && !request.ratifies { Action::RunBreakGlass } else { Action::RunApprove }, &resource)?;
+    let document = ctx.app.manifests.of(&row)?;
+    let manifest = &document.manifest;
+    let sort = match (&row.break_glass, request.ratifies) {
+        (_, true) => Sort::Ratification,
+        (Some(_), false) => Sort::BreakGlass,
+        (None, false) => Sort::Ordinary,
+    };
+    let shown = Shown { run: &row.id, digest: &row.digest, manifest };
+    let statement = order::order(shown, sort, request.decision, &ctx.caller.user, &request.comment, ctx.now).map_err(|why| match why {
+        NotToSign::WrongSort(why) => Error::new(code::NOT_UNRATIFIED, why),
+        NotToSign::Contradiction(why) => Error::internal(why),
+        NotToSign::Unsealable(error) => error,
+    })?;
+    let envelope = statement.envelope();
+    let opened = envelope.open(synod_trust::approval::PAYLOAD_TYPE).map_err(Error::internal)?;
+    let needed = signing::cover(&document, &ctx.access, &mut reader).await?.is_some();
+    let root = ctx.access.trust.as_ref().map(|published| &published.root);
+    let passkeys = root.and_then(|root| root.doc().passkeys.as_ref());
+    let keys = root.filter(|_| passkeys.is_some()).and_then(|root| order::keys_of(root, &ctx.caller.user)).unwrap_or_default();
+    let credential = |key: synod_trust::Key| match key.form() {
+        Form::Passkey { credential_id } => Some(SigningCredential { key_id: key.id().to_string(), credential_id: to_base64url(credential_id) }),
+        Form::Ssh { .. } => None,
+    };
+    // A start is decided until its time is over; after the fact there is time until the root's is.
+    let run_ends = if request.ratifies { None } else { Some(row.approve_by) };
+    let not_after = run_ends.into_iter().chain(root.map(|root| root.doc().expires_at)).min().unwrap_or(row.approve_by);
+    Ok(SigningOrder {
+        payload_type: envelope.payload_type,
+        payload: envelope.payload,
+        challenge: to_base64url(&challenge(&opened.pae)),
+        not_after,
+        rp_id: passkeys.map(|passkeys| passkeys.rp_id.clone()),
+        credentials: keys.into_iter().filter_map(credential).collect(),
+        needed,
+    })
 }

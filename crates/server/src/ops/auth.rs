@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use synod_db::account_key::{self, PASSKEY};
 use synod_db::event;
 use synod_db::session::{self, ApiKey as KeyRow, Session as Row};
 use synod_db::user::{self, User};
@@ -10,15 +11,20 @@ use synod_domain::error::code;
 use synod_domain::event::{NewEvent, types};
 use synod_domain::{Error, Problem, Result, Span, Timestamp};
 use synod_protocol::http::Page;
+use synod_protocol::http::account_key::PasskeyLogin;
 use synod_protocol::http::auth::{
-    ApiKey, CreatedApiKey, LoginRequest, NewApiKey, PasswordChange, Session, SessionToken, SteppedUp, TotpConfirm, TotpEnrolment, WhoAmI,
+    ApiKey, AuthMethods, CreatedApiKey, LoginRequest, NewApiKey, PasswordChange, Session, SessionToken, StepUpRequest, SteppedUp, TotpConfirm, TotpEnrolment,
+    WhoAmI,
 };
+use synod_trust::webauthn::Assertion;
 
-use crate::access::Access;
+use crate::access::{Access, Person};
 use crate::app::App;
 use crate::authz::{Action, Resource};
 use crate::ctx::{Caller, Ctx, Via};
 use crate::ops::Effects;
+use crate::ops::account_key::{Purpose, answered, note_use, take_challenge};
+use crate::ops::answer::Asked;
 use crate::password;
 
 /// After so many failures a name must wait, each time twice as long.
@@ -41,16 +47,7 @@ async fn record(app: &Arc<App>, mut tx: synod_db::Tx, events: &[NewEvent], now: 
 pub async fn login(app: &Arc<App>, request: LoginRequest, client: &str) -> Result<SessionToken> {
     let now = app.clock.now();
     let key = format!("login:{}", request.user);
-    let (failures, last_at) = user::failures(&mut app.db.reader().await?, &key).await?;
-    if failures >= FREE_FAILURES {
-        let exponent = u32::try_from(failures - FREE_FAILURES).unwrap_or(u32::MAX).min(20);
-        let wait = 2i64.saturating_pow(exponent).min(LONGEST_WAIT_S) * 1000;
-        let left = last_at.0 + wait - now.0;
-        if left > 0 {
-            let seconds = u32::try_from(left / 1000 + 1).unwrap_or(1);
-            return Err(Error::new(code::LOGIN_THROTTLED, format!("too many failed sign-ins for this name; try again in {seconds} s")).retry_after(seconds));
-        }
-    }
+    throttle(app, &key, now).await?;
     let known = user::get(&mut app.db.reader().await?, &request.user).await?;
     let usable = known.filter(|u| u.enabled && !u.service_account);
     let fits = password::verify(request.password, usable.as_ref().and_then(|u| u.password_hash.clone())).await?;
@@ -71,7 +68,36 @@ pub async fn login(app: &Arc<App>, request: LoginRequest, client: &str) -> Resul
             }
         }
     }
-    user::forget_failures(&mut tx, &key).await?;
+    begin(app, tx, &user, &key, client, stepped_up_at, now).await
+}
+
+/// Makes who failed too often wait.
+async fn throttle(app: &App, key: &str, now: Timestamp) -> Result<()> {
+    let (failures, last_at) = user::failures(&mut app.db.reader().await?, key).await?;
+    if failures < FREE_FAILURES {
+        return Ok(());
+    }
+    let exponent = u32::try_from(failures - FREE_FAILURES).unwrap_or(u32::MAX).min(20);
+    let wait = 2i64.saturating_pow(exponent).min(LONGEST_WAIT_S) * 1000;
+    let left = last_at.0 + wait - now.0;
+    if left <= 0 {
+        return Ok(());
+    }
+    let seconds = u32::try_from(left / 1000 + 1).unwrap_or(1);
+    Err(Error::new(code::LOGIN_THROTTLED, format!("too many failed sign-ins for this name; try again in {seconds} s")).retry_after(seconds))
+}
+
+/// Begins the session of somebody who has shown who they are.
+async fn begin(
+    app: &Arc<App>,
+    mut tx: synod_db::Tx,
+    user: &User,
+    key: &str,
+    client: &str,
+    stepped_up_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<SessionToken> {
+    user::forget_failures(&mut tx, key).await?;
     let row = Row {
         id: hex::encode(rand::random::<[u8; 16]>()),
         user: user.name.clone(),
@@ -83,8 +109,43 @@ pub async fn login(app: &Arc<App>, request: LoginRequest, client: &str) -> Resul
         revoked_at: None,
     };
     session::insert(&mut tx, &row).await?;
+    let passkey = account_key::of_user(&mut tx, &user.name).await?.iter().any(|key| key.kind == PASSKEY);
     record(app, tx, &[event_about(types::SESSION_STARTED, &user.name, json!({"client": row.client}))], now).await?;
-    Ok(token(app, &row, user.totp_confirmed))
+    Ok(token(app, &row, user.totp_confirmed || passkey))
+}
+
+/// Begins a session with a passkey, which verified who holds it: it stands for name, password and second factor.
+pub async fn passkey_login(app: &Arc<App>, request: &PasskeyLogin, client: &str) -> Result<SessionToken> {
+    let now = app.clock.now();
+    let passkeys = app.site.for_passkeys()?;
+    let assertion = &request.assertion;
+    let key = format!("passkey:{}", password::secret_hash(&assertion.credential_id));
+    throttle(app, &key, now).await?;
+    let mut tx = app.db.begin().await?;
+    let challenge = take_challenge(&mut tx, Purpose::Login, "", &assertion.client_data_json, now).await?;
+    let known = account_key::by_credential(&mut tx, &assertion.credential_id).await?;
+    let Some(known) = known else {
+        // The challenge was answered, if wrongly.
+        tx.commit().await?;
+        return Err(failed(app, "", &key, now).await?);
+    };
+    let usable = user::get(&mut tx, &known.user).await?.filter(|u| u.enabled && !u.service_account);
+    let counter = answered(&known, passkeys, &challenge, assertion)?;
+    let (Some(user), Ok(counter)) = (usable, counter) else {
+        tx.commit().await?;
+        return Err(failed(app, &known.user, &key, now).await?);
+    };
+    if !note_use(&mut tx, &known, counter, now).await? {
+        tx.commit().await?;
+        return Err(failed(app, &known.user, &key, now).await?);
+    }
+    begin(app, tx, &user, &key, client, Some(now), now).await
+}
+
+/// What a page for signing in must know beforehand.
+pub async fn auth_methods(app: &App) -> Result<AuthMethods> {
+    let bootstrapped = user::count(&mut app.db.reader().await?).await? > 0;
+    Ok(AuthMethods { bootstrapped, passkeys: app.site.passkeys.clone(), version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 fn token(app: &App, row: &Row, totp_enrolled: bool) -> SessionToken {
@@ -127,7 +188,8 @@ pub async fn authenticate(app: &Arc<App>, token: &str, via_cookie: bool, now: Ti
     Ok((caller, access, csrf))
 }
 
-fn session_of(ctx: &Ctx) -> Result<String> {
+/// The caller's session; an API key has none.
+pub fn session_of(ctx: &Ctx) -> Result<String> {
     ctx.caller.session.clone().ok_or_else(|| Error::new(code::FORBIDDEN, "this is for sessions of people; an API key has none"))
 }
 
@@ -139,7 +201,7 @@ pub async fn renew(ctx: &Ctx) -> Result<SessionToken> {
     row.expires_at = ctx.now.after(ctx.app.config.security.session_for);
     session::renew(&mut tx, &id, row.expires_at).await?;
     tx.commit().await?;
-    Ok(token(&ctx.app, &row, ctx.access.people.get(&ctx.caller.user).is_some_and(|p| p.totp)))
+    Ok(token(&ctx.app, &row, ctx.access.people.get(&ctx.caller.user).is_some_and(Person::second_factor)))
 }
 
 /// Ends the session.
@@ -170,9 +232,15 @@ pub async fn session_revoke(ctx: &Ctx, id: &str) -> Result<()> {
 }
 
 /// Who the caller is.
-pub fn whoami(ctx: &Ctx) -> WhoAmI {
+pub async fn whoami(ctx: &Ctx) -> Result<WhoAmI> {
+    let mut reader = ctx.app.db.reader().await?;
+    let known = user::get(&mut reader, &ctx.caller.user).await?;
+    let session = match &ctx.caller.session {
+        Some(id) => session::get(&mut reader, id).await?.map(|(row, _)| row),
+        None => None,
+    };
     let person = ctx.access.people.get(&ctx.caller.user);
-    WhoAmI {
+    Ok(WhoAmI {
         user: ctx.caller.user.clone(),
         service_account: person.is_some_and(|p| p.service_account),
         groups: ctx.access.groups_of(&ctx.caller.user).into_iter().collect(),
@@ -185,7 +253,11 @@ pub fn whoami(ctx: &Ctx) -> WhoAmI {
             Via::ApiKey => "api-key",
         }
         .to_owned(),
-    }
+        display_name: known.map(|user| user.display_name).unwrap_or_default(),
+        passkeys: person.map_or(0, |p| p.passkeys),
+        session_expires_at: session.as_ref().map(|row| row.expires_at),
+        csrf_token: session.filter(|_| ctx.caller.via == Via::Cookie).map(|row| row.csrf),
+    })
 }
 
 /// Takes a code of the second factor: right, and of a time step none was taken for before.
@@ -213,9 +285,14 @@ async fn me(ctx: &Ctx, tx: &mut synod_db::Tx) -> Result<User> {
     user::get(tx, &ctx.caller.user).await?.ok_or_else(|| Error::not_found("user", &ctx.caller.user))
 }
 
-/// Confirms the second factor once more, for what asks for a fresh one.
-pub async fn step_up(ctx: &Ctx, digits: &str) -> Result<SteppedUp> {
+/// Confirms the session once more, for what asks for a fresh second factor: by a code or by a passkey.
+pub async fn step_up(ctx: &Ctx, request: &StepUpRequest) -> Result<SteppedUp> {
     let session = session_of(ctx)?;
+    let (digits, assertion) = (request.totp.as_deref(), request.assertion.as_ref());
+    if digits.is_some() == assertion.is_some() {
+        let problem = Problem::at("", "give either `totp`, six digits, or `assertion`, a passkey's answer to a challenge of /auth/step-up/options");
+        return Err(Error::problems(code::INVALID_DOCUMENT, vec![problem]));
+    }
     let key = format!("totp:{}", ctx.caller.user);
     let (failures, last_at) = user::failures(&mut ctx.app.db.reader().await?, &key).await?;
     if failures >= FREE_FAILURES && ctx.now.since(last_at) < 30_000 {
@@ -223,18 +300,38 @@ pub async fn step_up(ctx: &Ctx, digits: &str) -> Result<SteppedUp> {
     }
     let mut tx = ctx.app.db.begin().await?;
     let user = me(ctx, &mut tx).await?;
-    if !user.totp_confirmed {
-        return Err(Error::new(code::STEP_UP_REQUIRED, "no second factor is enrolled; enrol one with `synod totp enrol`"));
-    }
-    if !take_code(&ctx.app, &mut tx, &user, digits, ctx.now).await? {
+    let wrong = match (digits, assertion) {
+        (Some(_), _) if !user.totp_confirmed => {
+            return Err(Error::new(code::STEP_UP_REQUIRED, "no authenticator with codes is enrolled; enrol one with `synod totp enrol`, or use a passkey"));
+        }
+        (Some(digits), _) => (!take_code(&ctx.app, &mut tx, &user, digits, ctx.now).await?).then(|| "the code is wrong, or was used before".to_owned()),
+        (None, Some(assertion)) => confirm(ctx, &mut tx, assertion).await?.err(),
+        (None, None) => None,
+    };
+    if let Some(why) = wrong {
         user::failed(&mut tx, &key, ctx.now, FORGET_MS).await?;
         tx.commit().await?;
-        return Err(Error::new(code::BAD_CREDENTIALS, "the code is wrong, or was used before"));
+        ctx.app.ring_events();
+        return Err(Error::new(code::BAD_CREDENTIALS, why));
     }
     user::forget_failures(&mut tx, &key).await?;
     session::step_up(&mut tx, &session, ctx.now).await?;
     tx.commit().await?;
     Ok(SteppedUp { until: ctx.now.after(ctx.app.config.security.step_up_for) })
+}
+
+/// Whether one of the caller's passkeys answers the challenge rightly, or why not.
+async fn confirm(ctx: &Ctx, tx: &mut synod_db::Tx, assertion: &Assertion) -> Result<Result<(), String>> {
+    let passkeys = ctx.app.site.for_passkeys()?;
+    let challenge = take_challenge(tx, Purpose::StepUp, &ctx.caller.user, &assertion.client_data_json, ctx.now).await?;
+    let known = account_key::by_credential(tx, &assertion.credential_id).await?.filter(|key| key.user == ctx.caller.user);
+    let Some(known) = known else { return Ok(Err("the passkey is none of yours here".into())) };
+    let counter = match answered(&known, passkeys, &challenge, assertion)? {
+        Ok(counter) => counter,
+        Err(why) => return Ok(Err(why)),
+    };
+    let sound = note_use(tx, &known, counter, ctx.now).await?;
+    Ok(if sound { Ok(()) } else { Err("the passkey's counter fell behind, as that of a copy does; remove it and make a new one".into()) })
 }
 
 /// Makes a second factor; it is not in force until confirmed. An enrolled one must be confirmed freshly to be replaced.
@@ -294,7 +391,7 @@ pub async fn password_change(ctx: &Ctx, request: PasswordChange) -> Result<()> {
 }
 
 /// Makes an API key for oneself, or for a service account when one may change users.
-pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey) -> Result<CreatedApiKey> {
+pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey, key: Option<&str>) -> Result<CreatedApiKey> {
     let owner = request.user.clone().unwrap_or_else(|| ctx.caller.user.clone());
     if owner == ctx.caller.user {
         session_of(ctx)?;
@@ -309,6 +406,10 @@ pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey) -> Result<CreatedApi
     let lifetime = request.expires_in.unwrap_or(Span::secs(365 * 86_400));
     if request.name.trim().is_empty() || request.name.len() > 100 || lifetime == Span::default() {
         return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/name", "a key has a name of 1 to 100 characters and lives for some time")]));
+    }
+    let asked = Asked::new("api_key_create", key, request)?;
+    if let Some(known) = asked.answered(ctx).await? {
+        return Ok(known);
     }
     let key = password::random_secret("synod_key");
     let row = KeyRow {
@@ -330,8 +431,10 @@ pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey) -> Result<CreatedApi
         actor: ctx.actor(),
         data: json!({"user": owner, "name": row.name}),
     };
+    let created = CreatedApiKey { key, info: key_view(row) };
+    asked.keep(ctx, &mut tx, &created).await?;
     record(&ctx.app, tx, &[made], ctx.now).await?;
-    Ok(CreatedApiKey { key, info: key_view(row) })
+    Ok(created)
 }
 
 fn key_view(row: KeyRow) -> ApiKey {

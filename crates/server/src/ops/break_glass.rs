@@ -46,7 +46,9 @@ async fn rule_for(ctx: &Ctx, name: &str, m: &Manifest, nodes: &[NodeEntry], db: 
             continue;
         }
         let outside = nodes.iter().find(|node| !rule.nodes.iter().any(|glob| names::matches(glob, &node.name)));
-        why = if !rule.templates.iter().any(|glob| names::matches_template(glob, &m.namespace, &m.template.name)) {
+        why = if m.template.author == ctx.caller.user && !rule.author_may_start {
+            format!("{} wrote this revision of {template}, and rule {} does not say `authorMayStart: true`", ctx.caller.user, rule.name)
+        } else if !rule.templates.iter().any(|glob| names::matches_template(glob, &m.namespace, &m.template.name)) {
             format!("rule {} is for {}, not for {template}", rule.name, rule.templates.join(", "))
         } else if let Some(node) = outside {
             format!("rule {} is for nodes {}, not for {}", rule.name, rule.nodes.join(", "), node.name)
@@ -132,11 +134,12 @@ pub async fn run_ratify(ctx: &Ctx, id: &str, request: &RatifyRequest) -> Result<
     };
     cover.check(manifest, &given, ctx.now)?;
     let envelope = String::from_utf8(request.signature.to_bytes()).map_err(Error::internal)?;
+    let key = signing::key_of(&envelope);
     let ratification = Given { person: ctx.caller.user.clone(), envelope, at: ctx.now };
     if !approval::ratify(&mut tx, &row.id, &ratification).await? {
         return Err(Error::new(code::ALREADY_VOTED, format!("{} has ratified run {} already", ctx.caller.user, row.id)));
     }
-    let mut events = vec![run_event(types::RATIFICATION_GIVEN, &row, &ctx.actor(), json!({"digest": row.digest, "comment": said.comment}))];
+    let mut events = vec![run_event(types::RATIFICATION_GIVEN, &row, &ctx.actor(), json!({"digest": row.digest, "comment": said.comment, "key": key}))];
     let envelopes: Vec<Envelope> = approval::ratifications(&mut tx, &row.id)
         .await?
         .iter()

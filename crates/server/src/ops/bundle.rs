@@ -1,8 +1,10 @@
 //! A run with all its evidence, for those who judge it without this server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use synod_db::event::{self, Filter};
+use synod_db::run::Run;
 use synod_db::{Query, approval, audit as stored, run, task, trust};
 use synod_domain::error::code;
 use synod_domain::event::{Event, types};
@@ -16,7 +18,7 @@ use synod_trust::strict::to_base64;
 use crate::audit;
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
-use crate::signing;
+use crate::signing::{Cover, Published};
 
 /// So many events are read at once.
 const PAGE: u32 = 1000;
@@ -34,8 +36,13 @@ pub async fn run_bundle(ctx: &Ctx, id: &str, query: &BundleQuery) -> Result<Bund
     };
     let read = |text: &str| Envelope::read(text.as_bytes()).map_err(Error::internal);
     let roots = trust::roots_after(&mut tx, after).await?.iter().map(|root| read(&root.envelope)).collect::<Result<Vec<_>>>()?;
+    let head = stored::head(&mut tx).await?.ok_or_else(|| behind("the audit log holds nothing yet; its first events come within moments"))?;
+    let logged = events(&mut tx, &row, head.size).await?;
     let mut delivered = approval::delivered(&mut tx, &row.id).await?;
-    if let Some(cover) = signing::cover(&document, &ctx.access, &mut tx).await? {
+    // By the root that was in force when it began, since later ones may not know the keys any more.
+    if let Some(published) = in_force(&mut tx, &logged).await?
+        && let Some(cover) = Cover::of(&Arc::new(published), &document.manifest, entries.iter().map(|node| node.name.as_str()))
+    {
         let counted = cover.counted(&document.manifest, &document.digest, &delivered, row.started_at.unwrap_or(ctx.now));
         delivered.retain(|given| counted.contains(&given.person));
     }
@@ -50,13 +57,9 @@ pub async fn run_bundle(ctx: &Ctx, id: &str, query: &BundleQuery) -> Result<Bund
         .enumerate()
         .map(|(index, NodeEntry { id, name })| Node { index: u32::try_from(index).unwrap_or(u32::MAX), id: id.clone(), name: name.clone(), path: path(index) })
         .collect();
-    let head = stored::head(&mut tx)
-        .await?
-        .ok_or_else(|| Error::new(code::LOG_BEHIND, "the audit log holds nothing yet; its first events come within moments").retry_after(1))?;
-    let events = events(&mut tx, &row.id, &entries, head.size).await?;
-    let indexes: Vec<u64> = events.iter().map(|event| event.position - 1).collect();
+    let indexes: Vec<u64> = logged.iter().map(|event| event.position - 1).collect();
     let paths = audit::inclusions(&mut tx, &indexes, head.size).await?;
-    let events = events
+    let events = logged
         .into_iter()
         .zip(paths)
         .map(|(event, path)| {
@@ -71,6 +74,7 @@ pub async fn run_bundle(ctx: &Ctx, id: &str, query: &BundleQuery) -> Result<Bund
         run: row.id.clone(),
         manifest: to_base64(&document.bytes),
         digest: row.digest.clone(),
+        phase: row.phase,
         approvals,
         ratifications,
         roots,
@@ -93,18 +97,34 @@ async fn results(db: &mut impl Query, run: &str, keys: &BTreeMap<String, String>
     Ok(found)
 }
 
-/// What is logged about the run, and which keys its nodes joined with.
-async fn events(db: &mut impl Query, run: &str, nodes: &[NodeEntry], size: u64) -> Result<Vec<Event>> {
-    let ids: BTreeSet<&str> = nodes.iter().map(|node| node.id.as_str()).collect();
-    let mut found = Vec::new();
-    for kind in [types::NODE_JOINED, types::NODE_RENEWED] {
-        let filter = Filter { kind: Some(kind.to_owned()), global: true, limit: PAGE, ..Filter::default() };
-        found.extend(all(db, filter).await?.into_iter().filter(|event| event.data["id"].as_str().is_some_and(|id| ids.contains(id))));
+fn behind(why: &str) -> Error {
+    Error::new(code::LOG_BEHIND, why).retry_after(1)
+}
+
+/// What is logged about the run, which keys its nodes had, and when trust roots were published. What the run has come to must be
+/// in the log: a story without its end would look as if somebody had left it out.
+async fn events(db: &mut impl Query, run: &Run, size: u64) -> Result<Vec<Event>> {
+    let mut found = event::first_of_node_keys(db, &run.id, size).await?;
+    found.extend(event::of_roots(db, size).await?);
+    let about = all(db, Filter { run: Some(run.id.clone()), global: true, limit: PAGE, ..Filter::default() }).await?;
+    // Tasks of a run that goes on end all the time; their last events may follow later.
+    let waits = |event: &Event| event.position > size && (run.phase.ended() || !event.kind.starts_with("synod.task."));
+    if about.iter().any(waits) || !about.iter().any(|event| event.kind == types::RUN_REQUESTED) {
+        return Err(behind("the audit log does not contain the run's last events yet; they come within moments"));
     }
-    found.extend(all(db, Filter { run: Some(run.to_owned()), global: true, limit: PAGE, ..Filter::default() }).await?);
+    found.extend(about);
     found.retain(|event| event.position <= size);
     found.sort_by_key(|event| event.position);
     Ok(found)
+}
+
+/// The root that was in force where the run began, or is in force while it has not.
+async fn in_force(db: &mut impl Query, events: &[Event]) -> Result<Option<Published>> {
+    let place = |kind: &str| events.iter().find(|event| event.kind == kind && event.run.is_some()).map(|event| event.position);
+    let before = place(types::RUN_STARTED).or_else(|| place(types::RUN_APPROVED)).unwrap_or(u64::MAX);
+    let published = events.iter().filter(|event| event.kind == types::TRUST_ROOT_PUBLISHED && event.position < before);
+    let Some(digest) = published.filter_map(|event| event.data["digest"].as_str()).next_back() else { return Ok(None) };
+    trust::by_digest(db, digest).await?.map(Published::read).transpose()
 }
 
 async fn all(db: &mut impl Query, mut filter: Filter) -> Result<Vec<Event>> {

@@ -1,6 +1,8 @@
 //! Operations: authorize, load, decide, write and record in one transaction, then wake who must know.
 
 pub mod access;
+pub mod account_key;
+pub mod answer;
 pub mod approval;
 pub mod audit;
 pub mod auth;
@@ -10,6 +12,7 @@ pub mod event;
 pub mod metrics;
 pub mod node;
 pub mod object;
+pub mod overview;
 pub mod rollout;
 pub mod run;
 pub mod run_view;
@@ -26,6 +29,9 @@ use synod_domain::error::code;
 use synod_domain::{Error, Result};
 
 use crate::app::App;
+
+/// One at a time of the questions that take much computing, so that nobody can keep a server busy by asking them often.
+pub(crate) static HARD_WORK: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 
 /// Reads a filter of several words, such as `failed,lost`; none when it is absent.
 pub(crate) fn words<T: std::str::FromStr<Err = String>>(list: Option<&str>) -> Result<Vec<T>> {

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
+use crate::ops::answer::Asked;
 use crate::password;
 use crate::untrusted::{bounded, without_nul};
 
@@ -129,7 +130,7 @@ fn token_view(row: TokenRow) -> JoinToken {
 }
 
 /// Makes a join token; it is shown this once.
-pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken) -> Result<CreatedJoinToken> {
+pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken, key: Option<&str>) -> Result<CreatedJoinToken> {
     ctx.require(Action::JoinTokenWrite, &Resource::system())?;
     ctx.require_fresh()?;
     let mut problems = Vec::new();
@@ -144,6 +145,10 @@ pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken) -> Result<Crea
     }
     if !problems.is_empty() {
         return Err(Error::problems(code::INVALID_DOCUMENT, problems));
+    }
+    let asked = Asked::new("join_token_create", key, request)?;
+    if let Some(known) = asked.answered(ctx).await? {
+        return Ok(known);
     }
     let token = password::random_secret("synod_join");
     let row = TokenRow {
@@ -166,8 +171,10 @@ pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken) -> Result<Crea
         actor: ctx.actor(),
         data: json!({"labels": row.labels, "uses": row.uses_left, "expiresAt": row.expires_at}),
     };
+    let created = CreatedJoinToken { token, ca_fingerprint: ctx.app.authority.fingerprint.clone(), info: token_view(row) };
+    asked.keep(ctx, &mut tx, &created).await?;
     record(&ctx.app, tx, made).await?;
-    Ok(CreatedJoinToken { token, ca_fingerprint: ctx.app.authority.fingerprint.clone(), info: token_view(row) })
+    Ok(created)
 }
 
 /// All join tokens, without the tokens themselves.
@@ -249,13 +256,23 @@ async fn note_key(tx: &mut Tx, node_id: &str, spki: &[u8], now: Timestamp) -> Re
     Ok(digest)
 }
 
-/// Issues a new certificate for a node that shows a valid one.
+/// So often a certificate is renewed in the time it lives. Agents ask once in two thirds of it; more is for those whose answer was lost.
+pub const MAX_RENEWALS: u32 = 8;
+
+/// Issues a new certificate for a node that shows a valid one. Each is an event that is kept for ever, so a node gets so many only.
 pub async fn renew(app: &Arc<App>, node_id: &str, csr_pem: &str) -> Result<String> {
-    let issued = app.authority.issue_node(csr_pem, node_id, app.clock.now(), app.config.security.agent_certificate_for)?;
+    let (now, lifetime) = (app.clock.now(), app.config.security.agent_certificate_for);
+    let issued = app.authority.issue_node(csr_pem, node_id, now, lifetime)?;
     let mut tx = app.db.begin().await?;
     let row = node::by_id(&mut tx, node_id).await?.ok_or_else(|| Error::new(code::NODE_REVOKED, "this node was removed"))?;
+    if !node::count_renewal(&mut tx, node_id, MAX_RENEWALS, Timestamp(now.0.saturating_sub(lifetime.as_millis())), now).await? {
+        let again = node::renewals_since(&mut tx, node_id).await?.after(lifetime);
+        let wait = u32::try_from(again.since(now).max(0) / 1000 + 1).unwrap_or(u32::MAX);
+        let what = format!("the certificate of {} was renewed {MAX_RENEWALS} times, the most in its {lifetime}; it can be again after {again}", row.name);
+        return Err(Error::new(code::RENEWED_OFTEN, what).retry_after(wait));
+    }
     node::set_certificate(&mut tx, node_id, &issued.serial, issued.expires_at).await?;
-    let key = note_key(&mut tx, node_id, &issued.spki, app.clock.now()).await?;
+    let key = note_key(&mut tx, node_id, &issued.spki, now).await?;
     let data = json!({"id": node_id, "serial": issued.serial, "expiresAt": issued.expires_at, "key": key});
     let renewed = about(types::NODE_RENEWED, &format!("node:{}", row.name), &row.name, data);
     record(app, tx, renewed).await?;

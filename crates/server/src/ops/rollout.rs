@@ -236,7 +236,7 @@ impl Work<'_> {
         if self.run.phase != Phase::Running {
             return Ok(());
         }
-        if self.run.node_count >= MANY && task::all_under_way(tx, &self.run.id).await? {
+        if self.run.node_count >= MANY && !self.run.cancelling && task::all_under_way(tx, &self.run.id).await? {
             self.run.wake_at = Some(self.now.after(SAFETY));
             return Ok(());
         }

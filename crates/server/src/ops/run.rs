@@ -18,7 +18,7 @@ use synod_domain::selector::Selector;
 use synod_domain::template::TemplateSpec;
 use synod_domain::{Error, Problem, Result, Span, Timestamp, inputs, problem};
 use synod_protocol::http::Page;
-use synod_protocol::http::run::{CancelRequest, ReplayRequest, Run, RunPlan, RunQuery, RunRequest, RunSummary};
+use synod_protocol::http::run::{CancelRequest, ReplayRequest, Run, RunNode as RunNodeView, RunPlan, RunQuery, RunRequest, RunSummary};
 
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
@@ -329,12 +329,14 @@ pub async fn run_get(ctx: &Ctx, id: &str) -> Result<Run> {
     view(ctx, &mut reader, row).await
 }
 
-/// The nodes of a run in rollout order.
-pub async fn run_nodes(ctx: &Ctx, id: &str) -> Result<Vec<NodeEntry>> {
+/// The nodes of a run in rollout order, with how their tasks stand.
+pub async fn run_nodes(ctx: &Ctx, id: &str) -> Result<Vec<RunNodeView>> {
     let mut reader = ctx.app.db.reader().await?;
     let row = resolve(&mut reader, id).await?;
     ctx.require(Action::RunRead, &Resource::template(&row.namespace, &row.template))?;
-    run::nodes(&mut reader, &row.id).await
+    let view =
+        |s: run::NodeState| RunNodeView { id: s.node.id, name: s.node.name, task: format!("{}.{}", row.id, s.idx), phase: s.phase, exit_code: s.exit_code };
+    Ok(run::node_states(&mut reader, &row.id).await?.into_iter().map(view).collect())
 }
 
 /// Lists runs, newest first.

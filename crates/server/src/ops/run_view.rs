@@ -122,14 +122,8 @@ pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row, seen: Seen) -> Resu
         .collect();
     let filled: BTreeMap<String, usize> = assignment(&manifest.approval, &votes, &candidates).into_iter().map(|(rule, person)| (person, rule)).collect();
     let awaits_me = row.phase == Phase::Pending && !approvals.iter().any(|a| a.person == ctx.caller.user) && {
-        let me = ctx.access.standing(&ctx.caller.user, &row.namespace, &row.template, ctx.now);
-        match &row.break_glass {
-            Some(_) => ctx.caller.user == row.requester,
-            None => {
-                let asked = cover.as_ref().is_some_and(|cover| cover.asks(manifest, &ctx.caller.user));
-                asked || rules_for(&manifest.approval, &row.requester, &row.author, &me).is_ok()
-            }
-        }
+        // The same question as when the decision comes in.
+        super::approval::check_counts(ctx, &row, manifest, cover.as_deref()).is_ok()
     };
     let mut counts = seen.tasks.unwrap_or_default();
     if seen.tasks.is_none() && row.started_at.is_some() {

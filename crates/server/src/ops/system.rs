@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use synod_db::{Query, event, member, meta, session, user};
+use synod_db::{Query, account_key, answer, event, member, meta, session, user};
 use synod_domain::event::{NewEvent, types};
 use synod_domain::{Result, Span, Timestamp};
 use synod_protocol::http::system::{Member, ServerInfo};
@@ -88,6 +88,8 @@ pub async fn prune(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     session::prune(&mut tx, Timestamp(now.0 - Span::secs(7 * 86_400).as_millis())).await?;
+    account_key::forget_challenges(&mut tx, now).await?;
+    answer::prune(&mut tx, now).await?;
     tx.commit().await
 }
 

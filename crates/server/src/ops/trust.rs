@@ -10,7 +10,9 @@ use synod_domain::object::{Kind, Spec, typed};
 use synod_domain::template::ApprovalPolicy;
 use synod_domain::{Error, Result};
 use synod_protocol::http::node::NodeTrust;
-use synod_protocol::http::trust::{CheckRoot, PublishRoot, RootCheck, RootFinding, RootQuery, Roots, Trust, TrustRoot, TrustedNodes};
+use synod_protocol::http::trust::{
+    CheckRoot, Outlook, PersonKey, PersonOutlook, PublishRoot, RootCheck, RootFinding, RootQuery, Roots, RuleOutlook, Trust, TrustRoot, TrustedNodes,
+};
 use synod_trust::root::{self, Finding, Next, Severity};
 use synod_trust::{Root, RootDoc};
 
@@ -113,6 +115,8 @@ pub async fn root_publish(ctx: &Ctx, request: &PublishRoot) -> Result<TrustRoot>
     if !trust::insert(&mut tx, &row).await? {
         return Err(refuse(format!("version {} was published a moment ago; look at it first", row.version)));
     }
+    // Pending runs may be met by it, or no longer: the loop settles them anew, even if this server ends now.
+    run::wake_pending(&mut tx, ctx.now).await?;
     let changes = current.map_or_else(Vec::new, |current| root::diff(&current.root, &accepted));
     let published = NewEvent {
         kind: types::TRUST_ROOT_PUBLISHED,
@@ -125,9 +129,10 @@ pub async fn root_publish(ctx: &Ctx, request: &PublishRoot) -> Result<TrustRoot>
     event::append(&mut tx, &[published], ctx.now).await?;
     tx.commit().await?;
     Effects { events: true, ..Effects::default() }.carry_out(&ctx.app);
-    // Pending runs may now be met or not; and the nodes are told at once, not at the next look.
-    ctx.app.bell.ring(synod_db::doorbell::Topic::Runs);
+    // And the nodes are told at once, not at the next look.
+    // First the root, then what begins by it: on a node's stream both keep their order, and by the old root it would refuse.
     push(&ctx.app).await?;
+    ctx.app.bell.ring(synod_db::doorbell::Topic::Runs);
     view(&Published::read(row)?)
 }
 
@@ -154,6 +159,29 @@ pub async fn root_check(ctx: &Ctx, request: &CheckRoot) -> Result<RootCheck> {
         (None, None) => return Err(Error::not_found("trust root", "published")),
     };
     Ok(RootCheck { findings: found.into_iter().map(finding).collect(), changes })
+}
+
+/// What the published root can bear to lose.
+pub async fn trust_outlook(ctx: &Ctx) -> Result<Outlook> {
+    ctx.require(Action::TrustRead, &Resource::system()).or_else(|refused| if sees_runs(ctx) { Ok(()) } else { Err(refused) })?;
+    let published = ctx.access.trust.clone().ok_or_else(|| Error::not_found("trust root", "published"))?;
+    let templates = templates(ctx, &mut ctx.app.db.reader().await?).await?;
+    let now = ctx.now;
+    let _turn = super::HARD_WORK.acquire().await.map_err(Error::internal)?;
+    // Many matchings of people to rules; no work for the event loop.
+    let look = move || {
+        let rule = |r: root::outlook::RuleOutlook| RuleOutlook { name: r.name, about: r.about, needs: r.needs, holders: r.holders, spare: r.spare };
+        let person = |p: root::outlook::PersonOutlook| PersonOutlook {
+            name: p.name,
+            keys: p.keys.into_iter().map(|(id, kind)| PersonKey { id: id.0, kind: kind.into() }).collect(),
+            if_gone: p.if_gone.into_iter().map(finding).collect(),
+        };
+        Outlook {
+            rules: root::outlook::rules(&published.root).into_iter().map(rule).collect(),
+            people: root::outlook::people(&published.root, now, &templates).into_iter().map(person).collect(),
+        }
+    };
+    tokio::task::spawn_blocking(look).await.map_err(Error::internal)
 }
 
 fn finding(found: Finding) -> RootFinding {

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
+use crate::ops::answer::Asked;
 use crate::password;
 
 fn view(row: user::User) -> User {
@@ -50,9 +51,13 @@ pub async fn user_get(ctx: &Ctx, name: &str) -> Result<User> {
 }
 
 /// Adds a person with a first password, or a service account without one.
-pub async fn user_create(ctx: &Ctx, request: NewUser) -> Result<User> {
+pub async fn user_create(ctx: &Ctx, request: NewUser, key: Option<&str>) -> Result<User> {
     ctx.require(Action::UserWrite, &Resource::system())?;
     ctx.require_fresh()?;
+    let asked = Asked::new("user_create", key, &request)?;
+    if let Some(known) = asked.answered(ctx).await? {
+        return Ok(known);
+    }
     check_name(&request.name).map_err(|message| Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/name", message)]))?;
     let password_hash = match (request.password, request.service_account) {
         (Some(_), true) => {
@@ -78,9 +83,11 @@ pub async fn user_create(ctx: &Ctx, request: NewUser) -> Result<User> {
         return Err(Error::new(code::ALREADY_EXISTS, format!("a user `{}` exists already; names are never given twice", row.name)));
     }
     event::append(&mut tx, &[about(types::USER_CREATED, &ctx.actor(), &row.name, json!({"serviceAccount": row.service_account}))], ctx.now).await?;
+    let created = view(row);
+    asked.keep(ctx, &mut tx, &created).await?;
     tx.commit().await?;
     Effects { events: true, ..Effects::default() }.carry_out(&ctx.app);
-    Ok(view(row))
+    Ok(created)
 }
 
 /// Changes a user. Disabling and new passwords end all sessions at once.
@@ -110,16 +117,22 @@ pub async fn user_update(ctx: &Ctx, name: &str, change: UserChange) -> Result<Us
         row.totp_confirmed = false;
         changed.push("totp reset");
     }
+    let mut events = Vec::new();
+    if change.remove_passkeys == Some(true) {
+        events = super::account_key::remove_passkeys(ctx, &mut tx, name).await?;
+        changed.push("passkeys removed");
+    }
     if let Some(display_name) = change.display_name {
         row.display_name = display_name;
         changed.push("display name");
     }
     user::update(&mut tx, &row).await?;
-    if !row.enabled || changed.iter().any(|c| matches!(*c, "password" | "totp reset")) {
+    if !row.enabled || changed.iter().any(|c| matches!(*c, "password" | "totp reset" | "passkeys removed")) {
         session::revoke_all(&mut tx, name, ctx.now).await?;
     }
     super::object::check_not_locked_out(ctx, &crate::access::Access::read(&mut tx).await?)?;
-    event::append(&mut tx, &[about(types::USER_CHANGED, &ctx.actor(), name, json!({"changed": changed}))], ctx.now).await?;
+    events.push(about(types::USER_CHANGED, &ctx.actor(), name, json!({"changed": changed})));
+    event::append(&mut tx, &events, ctx.now).await?;
     tx.commit().await?;
     Effects { events: true, ..Effects::default() }.carry_out(&ctx.app);
     Ok(view(row))

@@ -8,8 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use synod_trust::Key;
 use synod_trust::key::{PasskeySpec, to_cose};
 use synod_trust::strict;
-use synod_trust::testing::{Signer, passkeys};
-use synod_trust::webauthn::{self, Assertion};
+use synod_trust::testing::{ClientData, Signer, passkeys};
+use synod_trust::webauthn::{self, Assertion, Creation};
 
 static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| vec![Signer::passkey_p256("p").key(), Signer::passkey_ed25519("q").key()]);
 
@@ -25,6 +25,13 @@ fuzz_target!(|data: &[u8]| {
     let spec = PasskeySpec { credential_id: "AA".into(), public_key: strict::to_base64url(data) };
     if let Ok(key) = Key::from_passkey(&spec) {
         assert_eq!(to_cose(key.public()), data, "one key has one spelling");
+    }
+    // The bytes as what an authenticator says of a new passkey.
+    let client = ClientData::asked("webauthn.create", &[7; 32]);
+    let (id, _, json) = Signer::passkey_ed25519("q").creation(&client);
+    let told = strict::to_base64url(data);
+    if let Ok(created) = webauthn::register(&passkeys(), &[7; 32], &Creation { credential_id: &id, authenticator_data: &told, client_data_json: &json }) {
+        assert_eq!(Key::from_passkey(&created.spec).as_ref(), Ok(&created.key), "what is registered can be read again");
     }
     let mut assertion = Signer::passkey_ed25519("q").assertion(&synod_trust::testing::ClientData::new(b"message"));
     assertion.client_data_json = strict::to_base64url(data);

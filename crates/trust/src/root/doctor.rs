@@ -52,6 +52,10 @@ pub fn doctor(root: &Root, now: Timestamp, templates: &[(String, ApprovalPolicy)
         let policy = rule.approval.policy();
         look.policy(&format!("rule {}", rule.name), &policy);
     }
+    for rule in root.doc().break_glass.iter().filter(|rule| rule.author_may_start) {
+        let message = "whoever it names may write a template and start it alone, which nobody else has looked at".into();
+        look.add(Severity::Warning, "author-may-start", &format!("break-glass rule {}", rule.name), message);
+    }
     for (name, policy) in templates {
         let about = format!("template {name}");
         let (namespace, template) = name.split_once('/').unwrap_or((name, ""));

@@ -4,6 +4,7 @@
 mod chain;
 mod check;
 mod doctor;
+pub mod outlook;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,6 +144,9 @@ pub struct BreakGlass {
     pub per_day: u32,
     /// On so many nodes at most.
     pub max_nodes: u32,
+    /// Whether somebody may start so what they wrote themselves; absent means no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub author_may_start: bool,
 }
 
 /// A key that counts no more.

@@ -308,6 +308,11 @@ impl Stream {
         .await
     }
 
+    /// How often a new certificate was asked for and not looked at.
+    pub fn renewals(&self) -> usize {
+        self.csrs.len()
+    }
+
     pub async fn renewal(&mut self) -> String {
         while self.csrs.is_empty() {
             self.read().await;

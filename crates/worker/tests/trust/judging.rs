@@ -159,6 +159,21 @@ const REFUSED_ANYWAY: &[(&str, &str, Change)] = &[
 ];
 
 #[tokio::test]
+async fn nobody_starts_alone_what_they_wrote() {
+    let mut hub = hub_with(&[&root()]).await;
+    let mut node = Node::new(&hub, TrustMode::Enforce, &root());
+    let mut stream = node.start(&mut hub).await;
+    let mut own = Case::break_glass("r-own", "ann", "ann");
+    own.manifest.template.author = "ann".into();
+    own.signed = vec![text(&testing::decision("ann", &signer("ann"), &own.manifest, Decision::Approve, |said| said.break_glass = true))];
+    let reason = play(&mut stream, &own).await;
+    assert!(reason.starts_with("trust: break-glass: ") && reason.contains("ann wrote this revision"), "{reason}");
+    assert_eq!(play(&mut stream, &Case::break_glass("r-other", "ann", "ann")).await, "");
+    assert_eq!(node.ran(), ["r-other.0"]);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_hostile_server_starts_nothing() {
     let mut hub = hub_with(&[&root()]).await;
     let mut node = Node::new(&hub, TrustMode::Enforce, &root());

@@ -1,6 +1,6 @@
 //! `synod audit`: the audit log, verified, proved and exported.
 
-mod tree;
+pub(super) mod tree;
 
 use std::path::{Path, PathBuf};
 

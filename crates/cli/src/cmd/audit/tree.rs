@@ -118,36 +118,42 @@ impl Source<'_> {
     }
 
     /// Reads all events and recomputes the root; returns how many bodies are no longer kept.
-    pub async fn recompute(&self, head: &Checkpoint, mut told: impl FnMut(u64)) -> Result<u64> {
-        let mut edge = Edge::empty();
+    pub async fn recompute(&self, head: &Checkpoint, told: impl FnMut(u64)) -> Result<u64> {
         let mut dropped = 0;
+        self.read(head, |event| dropped += u64::from(event.is_none()), told).await?;
+        Ok(dropped)
+    }
+
+    /// Reads all events in their order, none where only its hash is kept, and recomputes the root.
+    pub async fn read(&self, head: &Checkpoint, mut each: impl FnMut(Option<&Event>), mut told: impl FnMut(u64)) -> Result<()> {
+        let mut edge = Edge::empty();
         for tile in level(0, head.size) {
             let (hashes, entries) = tokio::try_join!(self.tile(tile), self.entries(tile))?;
             let first = tile.index * 256;
             for (n, hash) in hashes.iter().enumerate() {
                 match entries.as_ref().map(|entries| &entries[n]).filter(|entry| !entry.is_empty()) {
-                    Some(entry) => check_entry(entry, hash, first + n as u64)?,
-                    None => dropped += 1,
+                    Some(entry) => each(Some(&check_entry(entry, hash, first + n as u64)?)),
+                    None => each(None),
                 }
             }
             edge = edge.grow(&hashes).map_err(|e| broken(e.to_string()))?.edge;
             told(edge.size());
         }
         if edge.root() == head.root {
-            Ok(dropped)
+            Ok(())
         } else {
             Err(broken("the root recomputed from all events is not the one that was signed: events were altered, dropped or added".into()))
         }
     }
 }
 
-fn check_entry(entry: &[u8], hash: &Hash, index: u64) -> Result<()> {
+fn check_entry(entry: &[u8], hash: &Hash, index: u64) -> Result<Event> {
     let position = index + 1;
     if leaf_hash(entry) != *hash {
         return Err(broken(format!("event {position} is not what was logged: it was altered")));
     }
     let event: Event = serde_json::from_slice(entry).map_err(|e| broken(format!("event {position} cannot be read: {e}")))?;
-    if event.position == position { Ok(()) } else { Err(broken(format!("at the place of event {position} stands event {}", event.position))) }
+    if event.position == position { Ok(event) } else { Err(broken(format!("at the place of event {position} stands event {}", event.position))) }
 }
 
 /// The log is not what it should be.
@@ -234,7 +240,16 @@ pub(crate) mod tests {
 
     /// A log of so many events in a folder, as a server would show it; returns its head.
     pub(crate) fn log(folder: &Path, size: u64, change: impl Fn(u64) -> &'static str) -> Checkpoint {
-        let entries: Vec<Vec<u8>> = (1..=size).map(|n| entry(n, change(n))).collect();
+        put(folder, &(1..=size).map(|n| entry(n, change(n))).collect::<Vec<_>>())
+    }
+
+    /// A log of these events in a folder.
+    pub(crate) fn write_log(folder: &Path, events: &[serde_json::Value]) -> Checkpoint {
+        put(folder, &events.iter().map(|event| canonical(event).unwrap()).collect::<Vec<_>>())
+    }
+
+    fn put(folder: &Path, entries: &[Vec<u8>]) -> Checkpoint {
+        let size = entries.len() as u64;
         let grown = Edge::empty().grow(&entries.iter().map(|e| leaf_hash(e)).collect::<Vec<_>>()).unwrap();
         for (tile, hashes) in &grown.tiles {
             write(folder, &tile.to_string(), &hashes.concat()).unwrap();

@@ -91,7 +91,12 @@ pub async fn demo(args: DemoArgs, app: &App<'_>) -> Result {
 
 fn welcome(fleet: &Fleet, args: &DemoArgs) -> String {
     use std::fmt::Write as _;
-    let mut text = format!("\nThe demo is up: {}\n  its certificate authority  {}\n\n  user    password              may\n", fleet.url, fleet.fingerprint);
+    // By name, since browsers make passkeys for names only.
+    let browser = fleet.url.replacen("127.0.0.1", "localhost", 1);
+    let mut text = format!(
+        "\nThe demo is up: {}\n  its certificate authority  {}\n  in a browser               {browser}\n\n  user    password              may\n",
+        fleet.url, fleet.fingerprint
+    );
     for (name, password, may) in PEOPLE {
         let _ = writeln!(text, "  {name:<7} {password:<21} {may}");
     }

@@ -51,14 +51,15 @@ pub fn rule(text: &str) -> Result<Rule, String> {
     Ok(Rule { name: name.to_owned(), templates: list(templates), nodes: list(nodes), approval })
 }
 
-/// `NAME:WHO:TEMPLATES:NODES:PERDAY:MAXNODES` as a break-glass rule.
+/// `NAME:WHO:TEMPLATES:NODES:PERDAY:MAXNODES` as a break-glass rule; with `:author` at the end authors may start what they wrote.
 pub fn break_glass(text: &str) -> Result<BreakGlass, String> {
-    let form = "write NAME:WHO,WHO:TEMPLATES:NODES:PERDAY:MAXNODES, such as `night:alice,bob:shop/*:web-*:2:5`";
-    let parts: Vec<&str> = text.split(':').collect();
+    let form = "write NAME:WHO,WHO:TEMPLATES:NODES:PERDAY:MAXNODES, such as `night:alice,bob:shop/*:web-*:2:5`; with `:author` at the end they may start what they wrote themselves";
+    let (rest, author_may_start) = text.strip_suffix(":author").map_or((text, false), |rest| (rest, true));
+    let parts: Vec<&str> = rest.split(':').collect();
     let [name, who, templates, nodes, per_day, max_nodes] = parts[..] else { return Err(format!("`{text}` is not a break-glass rule; {form}")) };
     let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is not a number; {form}"));
     let (per_day, max_nodes) = (number(per_day)?, number(max_nodes)?);
-    Ok(BreakGlass { name: name.to_owned(), who: list(who), templates: list(templates), nodes: list(nodes), per_day, max_nodes })
+    Ok(BreakGlass { name: name.to_owned(), who: list(who), templates: list(templates), nodes: list(nodes), per_day, max_nodes, author_may_start })
 }
 
 fn list(text: &str) -> Vec<String> {

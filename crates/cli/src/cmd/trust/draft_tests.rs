@@ -54,6 +54,8 @@ fn rules_read_as_written() {
     }
     let open = break_glass("night:ann,bob:shop/*:web-*:2:5").unwrap();
     assert_eq!((open.who.len(), open.per_day, open.max_nodes), (2, 2, 5));
+    assert!(!open.author_may_start && break_glass("night:ann:shop/*:web-*:2:5:author").unwrap().author_may_start);
+    assert!(break_glass("night:ann:shop/*:web-*:2:5:owner").unwrap_err().contains(":author"));
     assert!(break_glass("night:ann:x:y:many:5").unwrap_err().contains("many"));
     assert_eq!("ann=a,b".parse::<Named>().unwrap().items, ["a", "b"]);
     assert!("ann".parse::<Named>().is_err() && "=a".parse::<Named>().is_err() && "ann=".parse::<Named>().is_err());

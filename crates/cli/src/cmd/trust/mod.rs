@@ -1,5 +1,6 @@
 //! `synod trust`: the trust root, from its draft to its next version.
 
+mod accounts;
 pub mod draft;
 mod view;
 
@@ -55,7 +56,8 @@ pub struct InitArgs {
     /// So many of the holders must sign this root and every later one
     #[arg(long, value_name = "N", required_unless_present = "from_yaml")]
     root_threshold: Option<u32>,
-    /// A person, by the name they have on the server, with the public keys in these files; may be repeated
+    /// A person, by the name they have on the server, with the public keys in these files, or with `account` for those they
+    /// registered on the server; may be repeated
     #[arg(long = "principal", value_name = "NAME=FILE,…", required_unless_present = "from_yaml")]
     principals: Vec<Named>,
     /// Who holds the root, that is, signs later ones; everybody when it is not given; may be repeated
@@ -147,13 +149,13 @@ pub struct ProposeArgs {
     /// From a YAML or JSON file with the whole document
     #[arg(short = 'f', long, value_name = "FILE")]
     from_yaml: Option<PathBuf>,
-    /// Add a person with the public keys in these files; may be repeated
+    /// Add a person with the public keys in these files, or with `account` for those they registered; may be repeated
     #[arg(long, value_name = "NAME=FILE,…")]
     add_principal: Vec<Named>,
     /// Remove a person; may be repeated
     #[arg(long, value_name = "NAME")]
     remove_principal: Vec<String>,
-    /// Add a key to a person; may be repeated
+    /// Add a key to a person, or with `account` those they registered; may be repeated
     #[arg(long, value_name = "NAME=FILE")]
     add_key: Vec<Named>,
     /// Put people into a group; may be repeated
@@ -197,7 +199,7 @@ pub struct DoctorArgs {
 /// The trust root.
 pub async fn trust(command: TrustCommand, app: &App<'_>) -> Result {
     match command {
-        TrustCommand::Init(args) => init(*args, app),
+        TrustCommand::Init(args) => init(*args, app).await,
         TrustCommand::Sign(args) => sign(args, app).await,
         TrustCommand::Publish(args) => publish(args, app).await,
         TrustCommand::Show(args) => show(args, app).await,
@@ -218,7 +220,7 @@ pub async fn trust(command: TrustCommand, app: &App<'_>) -> Result {
     }
 }
 
-fn init(args: InitArgs, app: &App<'_>) -> Result {
+async fn init(args: InitArgs, app: &App<'_>) -> Result {
     let now = when::now();
     let root = match &args.from_yaml {
         Some(file) => {
@@ -226,7 +228,7 @@ fn init(args: InitArgs, app: &App<'_>) -> Result {
             written.sound(written.document(None, now, args.expires)?)?
         }
         None => {
-            let people = with_keys(args.principals)?;
+            let people = accounts::with_keys(args.principals, app).await?;
             let first = First {
                 threshold: args.root_threshold.unwrap_or_default(),
                 people,
@@ -236,22 +238,20 @@ fn init(args: InitArgs, app: &App<'_>) -> Result {
                 approvals: args.approvals,
                 break_glass: args.break_glass,
             };
-            draft::sound(first.document(now, args.expires.unwrap_or(A_YEAR))?)?
+            let mut doc = first.document(now, args.expires.unwrap_or(A_YEAR))?;
+            accounts::name_site(&mut doc, app).await?;
+            draft::sound(doc)?
         }
     };
     drafted(&root, None, args.out, app)
 }
 
-fn with_keys(named: Vec<Named>) -> Result<Vec<(String, Vec<synod_trust::KeySpec>)>> {
-    named.into_iter().map(|one| Ok((one.name, draft::keys(&one.items)?))).collect()
-}
-
 async fn propose(args: ProposeArgs, app: &App<'_>) -> Result {
     let current = base(&args.next, app).await?;
     let edits = Edits {
-        add: with_keys(args.add_principal)?,
+        add: accounts::with_keys(args.add_principal, app).await?,
         remove: args.remove_principal,
-        add_keys: with_keys(args.add_key)?,
+        add_keys: accounts::with_keys(args.add_key, app).await?,
         groups: args.add_group,
         threshold: args.threshold,
         holders: args.add_holder,
@@ -262,11 +262,13 @@ async fn propose(args: ProposeArgs, app: &App<'_>) -> Result {
             let written = Written::read(file)?;
             let mut doc: RootDoc = written.document(Some(&current), when::now(), args.next.expires)?;
             edits.apply(&mut doc)?;
+            accounts::name_site(&mut doc, app).await?;
             written.sound(doc)?
         }
         None => {
             let mut doc = draft::next(&current, when::now(), args.next.expires);
             edits.apply(&mut doc)?;
+            accounts::name_site(&mut doc, app).await?;
             draft::sound(doc)?
         }
     };

@@ -57,11 +57,12 @@ pub fn whole(page: &mut Page<'_>, root: &Root) {
         page.marked(
             Colour::Yellow,
             &format!(
-                "{}: {} may start {} on {} alone, {} a day, on at most {}",
+                "{}: {} may start {} on {} alone{}, {} a day, on at most {}",
                 rule.name,
                 rule.who.join(", "),
                 rule.templates.join(", "),
                 rule.nodes.join(", "),
+                if rule.author_may_start { ", even what they wrote themselves" } else { "" },
                 count(rule.per_day as usize, "run"),
                 count(rule.max_nodes as usize, "node")
             ),

@@ -52,6 +52,10 @@ pub(super) async fn agree(w: &mut Walk<'_>, fleet: &Fleet) -> Result<String> {
     w.tell("dave", "asks to restart web on role=web", &format!("run {id} is pending, {}", run.digest))?;
     let text = refused(send(&dave, &run, Decision::Approve, "", None).await, "SYN-4000")?;
     w.tell("dave", "tries to approve his own request", &text)?;
+    // He has no key that counts either, and it is not that what he is told.
+    let tried = fleet.synod(Some("dave"), &["approve", &id, "--yes"]).await?;
+    let told = String::from_utf8_lossy(&tried.stderr).into_owned();
+    ensure(!tried.status.success() && told.contains("SYN-4000"), || format!("`synod approve` by the requester says: {told}"))?;
     let awaiting: Page<RunSummary> = bob.client.get(&format!("{API}/runs?awaitingMe=true")).await?;
     ensure(awaiting.items.iter().any(|r| r.id == id), || "bob is not asked".into())?;
     w.tell("bob", "looks what awaits him", &format!("{} run: {}", awaiting.items.len(), awaiting.items[0].reason))?;

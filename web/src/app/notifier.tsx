@@ -1,0 +1,46 @@
+import { useNavigate } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
+import { api } from '~/api/client';
+import { href } from '~/lib/base';
+
+/** Whether people asked for notifications on this device; kept in the browser. */
+const KEY = 'synod.notify';
+export const wantsNotifications = (): boolean =>
+  localStorage.getItem(KEY) === 'yes' && 'Notification' in window && Notification.permission === 'granted';
+
+/** Turns them on or off; resolves to whether they are on. */
+export async function wantNotifications(on: boolean): Promise<boolean> {
+  if (!on || !('Notification' in window)) {
+    localStorage.removeItem(KEY);
+    return false;
+  }
+  const granted = (await Notification.requestPermission()) === 'granted';
+  if (granted) localStorage.setItem(KEY, 'yes');
+  return granted;
+}
+
+/** Tells on the desktop of each run that begins to await the caller, once. */
+export function Notifier() {
+  const navigate = useNavigate();
+  const { data } = api.useQuery('get', '/api/v1/runs', { params: { query: { awaitingMe: true, limit: 100 } } });
+  const known = useRef<Set<string>>(undefined);
+  useEffect(() => {
+    if (data === undefined) return;
+    const before = known.current;
+    known.current = new Set(data.items.map((run) => run.id));
+    if (before === undefined || !wantsNotifications()) return;
+    for (const run of data.items) {
+      if (before.has(run.id)) continue;
+      const note = new Notification(`${run.requester} asks: ${run.title || run.template}`, {
+        body: `${run.nodeCount} nodes. ${run.reason}`,
+        tag: run.id,
+        icon: href('icon-192.png'),
+      });
+      note.onclick = () => {
+        window.focus();
+        void navigate({ to: `/runs/${run.id}` });
+      };
+    }
+  }, [data, navigate]);
+  return null;
+}

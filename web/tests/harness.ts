@@ -1,0 +1,79 @@
+import AxeBuilder from '@axe-core/playwright';
+import { test as base, expect, type Page } from '@playwright/test';
+import { Demo } from './demo';
+
+export type { Demo, Page };
+export { expect };
+
+/** Every test has a real server with three agents; those of one worker share it. */
+export const test = base.extend<object, { demo: Demo }>({
+  demo: [
+    async ({}, use) => {
+      const demo = await Demo.start();
+      await use(demo);
+      await demo.stop();
+    },
+    { scope: 'worker', timeout: 120_000 },
+  ],
+  baseURL: async ({ demo }, use) => use(demo.url),
+  // Whatever else a test looks at: the page's own errors and refused contents fail it.
+  page: async ({ page }, use) => {
+    const wrong: string[] = [];
+    page.on('pageerror', (error) => wrong.push(error.message));
+    page.on('console', (message) => {
+      if (/Content Security Policy|Content-Security-Policy/.test(message.text())) wrong.push(message.text());
+    });
+    await use(page);
+    expect(wrong, 'errors of the page').toEqual([]);
+  },
+});
+
+/** Signs in by the form with the demo's password. */
+export async function signIn(page: Page, demo: Demo, name: string, path = '/'): Promise<void> {
+  await page.goto(path === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(path)}`);
+  await page.getByLabel('User', { exact: true }).fill(name);
+  await page.getByLabel('Password', { exact: true }).fill(demo.user(name).password);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await expect(page.getByRole('button', { name: `Account of ${name}` })).toBeVisible();
+}
+
+/** Fails when axe finds something serious or critical on the page as it stands. */
+export async function noSerious(page: Page): Promise<void> {
+  // Colours are judged when nothing moves any more.
+  await page.evaluate(() =>
+    Promise.all(
+      document
+        .getAnimations()
+        .filter((one) => one.effect?.getComputedTiming().endTime !== Infinity)
+        .map((animation) => animation.finished.catch(() => undefined)),
+    ),
+  );
+  const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();
+  const serious = violations.filter((one) => one.impact === 'serious' || one.impact === 'critical');
+  const told = serious.map(
+    (one) => `${one.id}: ${one.help}\n${one.nodes.map((node) => `  ${node.target.join(' ')}  ${node.failureSummary ?? ''}`).join('\n')}`,
+  );
+  expect(told, 'accessibility').toEqual([]);
+}
+
+/** Requests a restart of the demo's shop by `dave`; gives the run's id. */
+export async function requestRestart(demo: Demo, target = 'role=web', reason = 'stuck workers'): Promise<string> {
+  const body = { namespace: 'shop', template: 'restart-service', inputs: { service: 'web' }, target, reason };
+  return (await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', body)).id;
+}
+
+/** An authenticator of the browser's own that says yes by itself; its keys live as long as the page. */
+export async function virtualAuthenticator(page: Page): Promise<void> {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+}
