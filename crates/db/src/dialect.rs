@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 use synod_domain::error::code;
 use synod_domain::{Error, Result, Timestamp};
+
+use crate::sqlite;
 
 /// A value bound to a statement. The type is told even of an absent one, as PostgreSQL needs it.
 #[derive(Debug, Clone)]
@@ -219,17 +220,17 @@ impl Dialect {
 }
 
 pub(crate) enum Pools {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: sqlite::Pool, readers: sqlite::Pool },
     Postgres(PgPool),
 }
 
 pub(crate) enum Transaction {
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Sqlite(sqlite::Transaction),
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
 }
 
 pub(crate) enum Connection {
-    Sqlite(sqlx::pool::PoolConnection<sqlx::Sqlite>),
+    Sqlite(sqlite::Held),
     Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
 }
 
@@ -239,30 +240,8 @@ impl Pools {
         if let Some(path) = url.strip_prefix("sqlite:") {
             let path = path.trim_start_matches("//");
             private_file(path)?;
-            let options = SqliteConnectOptions::new()
-                .filename(path)
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(10))
-                .foreign_keys(true)
-                .statement_cache_capacity(300)
-                .pragma("temp_store", "MEMORY")
-                .pragma("cache_size", "-2000");
             // One writer: SQLite has one anyway, and waiting here is fairer than its busy loop.
-            let pool = |n| {
-                SqlitePoolOptions::new()
-                    .max_connections(n)
-                    .min_connections(1)
-                    .test_before_acquire(false)
-                    .idle_timeout(None)
-                    .max_lifetime(None)
-                    .acquire_timeout(Duration::from_secs(20))
-                    // SQLite ends a transaction by itself when the disk is full; sqlx still counts it, and would begin no other.
-                    .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-            };
-            let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
-            let readers = pool(4).connect_with(options).await.map_err(failed)?;
+            let (writer, readers) = (sqlite::Pool::open(path, 1, sqlite::WRITER_CACHE)?, sqlite::Pool::open(path, 4, sqlite::READER_CACHE)?);
             return Ok(Self::Sqlite { writer, readers });
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -302,7 +281,7 @@ impl Pools {
 
     pub async fn begin(&self) -> Result<Transaction> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?),
+            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Transaction::Postgres(pool.begin().await.map_err(failed)?),
         })
     }
@@ -310,14 +289,14 @@ impl Pools {
     pub async fn begin_snapshot(&self) -> Result<Transaction> {
         let begin = self.dialect().begin_snapshot();
         Ok(match self {
-            Self::Sqlite { readers, .. } => Transaction::Sqlite(readers.begin_with(begin).await.map_err(failed)?),
+            Self::Sqlite { readers, .. } => Transaction::Sqlite(readers.begin(begin).await?),
             Self::Postgres(pool) => Transaction::Postgres(pool.begin_with(begin).await.map_err(failed)?),
         })
     }
 
     pub async fn reader(&self) -> Result<Connection> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await.map_err(failed)?),
+            Self::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await?),
             Self::Postgres(pool) => Connection::Postgres(pool.acquire().await.map_err(failed)?),
         })
     }
@@ -339,6 +318,15 @@ pub enum Sql {
     Fixed(&'static str),
     /// Put together; never from what a user sent.
     Built(String),
+}
+
+impl Sql {
+    fn text(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Built(text) => text,
+        }
+    }
 }
 
 impl From<&'static str> for Sql {
@@ -379,35 +367,36 @@ macro_rules! run {
 impl Transaction {
     pub async fn query(&mut self, sql: Sql, params: Vec<Param>) -> Result<Vec<Row>> {
         match self {
-            Self::Sqlite(tx) => run!(&mut **tx, sql, params, fetch_all)?.iter().map(sqlite_row).collect(),
+            Self::Sqlite(tx) => tx.query(sql.text(), &params),
             Self::Postgres(tx) => run!(&mut **tx, sql, params, fetch_all)?.iter().map(postgres_row).collect(),
         }
     }
 
     pub async fn execute(&mut self, sql: Sql, params: Vec<Param>) -> Result<u64> {
         Ok(match self {
-            Self::Sqlite(tx) => run!(&mut **tx, sql, params, execute)?.rows_affected(),
+            Self::Sqlite(tx) => tx.execute(sql.text(), &params)?,
             Self::Postgres(tx) => run!(&mut **tx, sql, params, execute)?.rows_affected(),
         })
     }
 
     pub async fn script(&mut self, text: String) -> Result<()> {
         match self {
-            Self::Sqlite(tx) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **tx).await.map(|_| ()).map_err(failed),
+            Self::Sqlite(tx) => tx.script(&text),
             Self::Postgres(tx) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **tx).await.map(|_| ()).map_err(failed),
         }
     }
 
     pub async fn commit(self) -> Result<()> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await.map_err(failed),
+            Self::Sqlite(tx) => tx.commit(),
             Self::Postgres(tx) => tx.commit().await.map_err(failed),
         }
     }
 
     pub async fn rollback(self) -> Result<()> {
         match self {
-            Self::Sqlite(tx) => tx.rollback().await.map_err(failed),
+            // It is undone when it is dropped.
+            Self::Sqlite(_) => Ok(()),
             Self::Postgres(tx) => tx.rollback().await.map_err(failed),
         }
     }
@@ -416,25 +405,10 @@ impl Transaction {
 impl Connection {
     pub async fn query(&mut self, sql: Sql, params: Vec<Param>) -> Result<Vec<Row>> {
         match self {
-            Self::Sqlite(conn) => run!(&mut **conn, sql, params, fetch_all)?.iter().map(sqlite_row).collect(),
+            Self::Sqlite(conn) => conn.query(sql.text(), &params),
             Self::Postgres(conn) => run!(&mut **conn, sql, params, fetch_all)?.iter().map(postgres_row).collect(),
         }
     }
-}
-
-fn sqlite_row(row: &SqliteRow) -> Result<Row> {
-    let cell = |n: usize| {
-        let raw = row.try_get_raw(n).map_err(failed)?;
-        if raw.is_null() {
-            return Ok(Cell::Null);
-        }
-        // SQLite types values, not columns.
-        match raw.type_info().name() {
-            "INTEGER" | "BOOLEAN" => row.try_get::<i64, _>(n).map(Cell::Int).map_err(failed),
-            _ => row.try_get::<String, _>(n).map(Cell::Text).map_err(failed),
-        }
-    };
-    (0..row.columns().len()).map(cell).collect::<Result<_>>().map(Row)
 }
 
 fn postgres_row(row: &PgRow) -> Result<Row> {
@@ -460,25 +434,26 @@ fn private_file(path: &str) -> Result<()> {
     opened.map(drop).map_err(|e| Error::new(code::CONFIGURATION, format!("the database file {path} cannot be used: {e}")))
 }
 
-/// Tells apart a database that is away, one that is full, and a defect.
+/// The database is away for a while.
+pub(crate) fn away(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(code::UNAVAILABLE, "the database does not answer; nothing was done").retry_after(2).caused_by(cause)
+}
+
+/// The database's disk is full.
+pub(crate) fn full(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(code::STORAGE_FULL, "the database has no space left; nothing was done").retry_after(30).caused_by(cause)
+}
+
+/// Tells apart a PostgreSQL that is away, one that is full, and a defect.
 pub(crate) fn failed(error: sqlx::Error) -> Error {
-    let away = |error: sqlx::Error| Error::new(code::UNAVAILABLE, "the database does not answer; nothing was done").retry_after(2).caused_by(error);
     match &error {
-        sqlx::Error::Database(database) => {
-            let state = database.code().unwrap_or_default().into_owned();
-            let sqlite = state.parse::<u32>().ok().filter(|_| state.len() < 5).map(|extended| extended & 0xff);
-            match (state.as_str(), sqlite) {
-                // SQLITE_FULL; PostgreSQL: disk_full.
-                (_, Some(13)) | ("53100", _) => {
-                    Error::new(code::STORAGE_FULL, "the database has no space left; nothing was done").retry_after(30).caused_by(error)
-                }
-                // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_CANTOPEN.
-                (_, Some(5 | 6 | 10 | 14)) => away(error),
-                // Connection, insufficient resources, operator intervention, deadlock, serialization.
-                (state, _) if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) || state == "40P01" || state == "40001" => away(error),
-                _ => Error::internal(error),
-            }
-        }
+        sqlx::Error::Database(database) => match database.code().unwrap_or_default().into_owned().as_str() {
+            // disk_full.
+            "53100" => full(error),
+            // Connection, insufficient resources, operator intervention, deadlock, serialization.
+            state if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) || state == "40P01" || state == "40001" => away(error),
+            _ => Error::internal(error),
+        },
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed

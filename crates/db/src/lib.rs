@@ -22,6 +22,7 @@ pub mod object;
 pub mod overview;
 pub mod run;
 pub mod session;
+mod sqlite;
 pub mod task;
 pub mod trust;
 pub mod user;

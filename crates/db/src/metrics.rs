@@ -55,11 +55,10 @@ async fn count(db: &mut impl Query, sql: &'static str) -> Result<u64> {
 
 /// How busy the connections of this process are.
 pub fn pools(db: &Db) -> Vec<Pool> {
-    let pool = |name, open: u32, idle: usize| Pool { name, open, busy: open.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX)) };
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let pool = |name, (open, idle)| Pool { name, open: number(open), busy: number(open.saturating_sub(idle)) };
     match &*db.pools {
-        Pools::Sqlite { writer, readers } => {
-            vec![pool("writer", writer.size(), writer.num_idle()), pool("readers", readers.size(), readers.num_idle())]
-        }
-        Pools::Postgres(all) => vec![pool("all", all.size(), all.num_idle())],
+        Pools::Sqlite { writer, readers } => vec![pool("writer", writer.counts()), pool("readers", readers.counts())],
+        Pools::Postgres(all) => vec![pool("all", (all.size() as usize, all.num_idle()))],
     }
 }

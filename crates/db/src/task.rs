@@ -180,12 +180,25 @@ pub async fn to_cancel(db: &mut impl Query, server: &str) -> Result<Vec<(String,
     Ok(rows.iter().map(|row| (row.text(0), row.uint(1), row.text(2))).collect())
 }
 
-/// How the tasks of a run stand, by phase.
+/// How the tasks of a run stand, by phase: how many, and how many of them an explicit check failed. Whether one did is read of
+/// those only that did not succeed: of all others the index tells all there is to know.
 pub async fn counts(db: &mut impl Query, run: &str) -> Result<Vec<(Phase, u32, u32)>> {
     let rows = db
-        .query("SELECT phase, count(*), CAST(sum(check_failed) AS BIGINT) FROM tasks WHERE run_id = $1 GROUP BY phase", params![run])
+        .query(
+            "SELECT t.phase, count(*), CASE WHEN t.phase IN ('failed', 'timed_out', 'lost', 'refused')
+                 THEN (SELECT count(*) FROM tasks f WHERE f.run_id = $1 AND f.phase = t.phase AND f.check_failed = 1) ELSE 0 END
+             FROM tasks t WHERE t.run_id = $1 GROUP BY t.phase",
+            params![run],
+        )
         .await?;
     rows.iter().map(|row| Ok((row.word(0)?, row.uint(1), row.uint(2)))).collect()
+}
+
+/// Whether tasks of a run are under way and none waits: then there is nothing to decide about it.
+pub async fn all_under_way(db: &mut impl Query, run: &str) -> Result<bool> {
+    let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM tasks WHERE run_id = $1 AND phase IN ('assigned', 'started'))
+               AND NOT EXISTS (SELECT 1 FROM tasks WHERE run_id = $1 AND phase = 'waiting')";
+    Ok(db.first(sql, params![run]).await?.is_some())
 }
 
 /// How the tasks of a run stand, as the strategy sees them.

@@ -243,15 +243,16 @@ async fn a_database_of_the_first_version_goes_on_where_it_was() {
     let first = |dialect: Dialect| {
         let event = "INSERT INTO events (type, subject, actor, at, data) VALUES ('t', 's', 'a', 1, '{\"n\":0}');";
         let rest = "INSERT INTO event_positions (position, seq) SELECT 1, seq FROM events; INSERT INTO meta (key, value) VALUES ('schema_version', '1');";
-        sqlx::AssertSqlSafe(format!("{}{event}{rest}", dialect.schema(include_str!("../migrations/0001_foundation.sql"))))
+        format!("{}{event}{rest}", dialect.schema(include_str!("../migrations/0001_foundation.sql")))
     };
-    let file = format!("sqlite:{}", tempfile::tempdir().unwrap().keep().join("synod.db").display());
-    let sqlite = sqlx::SqlitePool::connect(&format!("{file}?mode=rwc")).await.unwrap();
-    sqlx::raw_sql(first(Dialect::Sqlite)).execute(&sqlite).await.unwrap();
-    sqlite.close().await;
+    let path = tempfile::tempdir().unwrap().keep().join("synod.db");
+    let sqlite = rusqlite::Connection::open(&path).unwrap();
+    sqlite.execute_batch(&first(Dialect::Sqlite)).unwrap();
+    drop(sqlite);
+    let file = format!("sqlite:{}", path.display());
     let url = empty_postgres().await;
     let postgres = sqlx::PgPool::connect(&url).await.unwrap();
-    sqlx::raw_sql(first(Dialect::Postgres)).execute(&postgres).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(first(Dialect::Postgres))).execute(&postgres).await.unwrap();
     for url in [file, url] {
         let db = Db::open(&url).await.unwrap();
         append(&db, 1).await;

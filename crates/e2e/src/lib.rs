@@ -232,17 +232,16 @@ impl Harness {
 
     /// Changes the database behind the server's back.
     pub async fn sql(&self, text: &str) -> u64 {
-        let text = sqlx::AssertSqlSafe(text.to_owned());
         match self.engine {
             Engine::Sqlite => {
-                let pool = sqlx::SqlitePool::connect(&self.database).await.unwrap();
-                let done = sqlx::query(text).execute(&pool).await.unwrap().rows_affected();
-                pool.close().await;
-                done
+                let path = self.database.trim_start_matches("sqlite:");
+                let sqlite = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+                sqlite.pragma_update(None, "foreign_keys", true).unwrap();
+                sqlite.execute(text, []).unwrap() as u64
             }
             Engine::Postgres => {
                 let pool = sqlx::PgPool::connect(&self.database).await.unwrap();
-                let done = sqlx::query(text).execute(&pool).await.unwrap().rows_affected();
+                let done = sqlx::query(sqlx::AssertSqlSafe(text.to_owned())).execute(&pool).await.unwrap().rows_affected();
                 pool.close().await;
                 done
             }

@@ -97,7 +97,8 @@ impl Envelope {
     pub fn read(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let most = 2 * MAX_PAYLOAD + MAX_SIGNATURES * 2 * MAX_SIGNATURE;
         bound("size in bytes", bytes.len(), most)?;
-        let envelope: Self = strict::read(bytes).map_err(EnvelopeError::Malformed)?;
+        // No field may come twice and none is a number, so that the canonical form is all that is left to check.
+        let envelope: Self = canonical::read(bytes).map_err(|e| EnvelopeError::Malformed(e.message().to_owned()))?;
         envelope.decode()?;
         Ok(envelope)
     }

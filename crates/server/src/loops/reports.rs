@@ -254,7 +254,8 @@ fn ended(report: &Report, outcome: &Outcome, given_up: bool) -> Result<Ended> {
         finished_at: outcome.finished_at.0,
         exit_code: outcome.exit_code,
         reason: bounded(outcome.reason.as_deref().unwrap_or_default(), 4000),
-        check_failed: u8::from(outcome.check_failed),
+        // Only a check that failed its task stops a rollout; whoever says otherwise contradicts itself.
+        check_failed: u8::from(outcome.check_failed && outcome.phase != Phase::Succeeded),
         detail: if given_up { GIVEN_UP.to_owned() } else { without_nul(&detail)? },
     })
 }

@@ -22,6 +22,8 @@ use crate::signing;
 
 /// How often a run is looked at again although nothing calls for it.
 const SAFETY: Span = Span::secs(60);
+/// From so many nodes on it is asked whether anything is to be decided, before all tasks are counted to decide it.
+const MANY: u32 = 100;
 
 fn unmet(too_late: bool) -> Verdict {
     if too_late { Verdict::Expired } else { Verdict::Pending(Vec::new()) }
@@ -232,6 +234,10 @@ impl Work<'_> {
     /// Goes on with a running run after something happened to its tasks.
     pub async fn advance(&mut self, tx: &mut Tx) -> Result<()> {
         if self.run.phase != Phase::Running {
+            return Ok(());
+        }
+        if self.run.node_count >= MANY && !self.run.cancelling && task::all_under_way(tx, &self.run.id).await? {
+            self.run.wake_at = Some(self.now.after(SAFETY));
             return Ok(());
         }
         loop {
