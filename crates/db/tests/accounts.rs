@@ -1,39 +1,15 @@
 //! Keys of accounts, challenges, kept answers and the overview: the same stories on both databases.
 
-use synod_db::{Db, access, account_key, answer, approval, overview, run, user};
+mod place;
+
+use synod_db::{access, account_key, answer, approval, overview, run, user};
 use synod_domain::Timestamp;
 use synod_domain::approval::Decision;
 use synod_domain::run::Phase;
 
+use place::{Place, stories};
+
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-/// An open database of its own, gone at the end.
-struct Place {
-    db: Db,
-    _dir: tempfile::TempDir,
-}
-
-async fn sqlite() -> Place {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", dir.path().join("synod.db").display());
-    Place { db: Db::open(&url).await.unwrap(), _dir: dir }
-}
-
-async fn postgres() -> Place {
-    let base = std::env::var("SYNOD_TEST_POSTGRES").expect("run the tests through `make test`, which starts PostgreSQL and sets SYNOD_TEST_POSTGRES");
-    let name = format!("synod_{}", uuid::Uuid::new_v4().simple());
-    let admin: sqlx::PgPool = sqlx::PgPool::connect(&base).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
-    let url = format!("{}/{name}", base.rsplit_once('/').unwrap().0);
-    Place { db: Db::open(&url).await.unwrap(), _dir: tempfile::tempdir().unwrap() }
-}
-
-macro_rules! stories {
-    ($($name:ident)*) => {
-        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::sqlite().await).await; })* }
-        mod on_postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::postgres().await).await; })* }
-    };
-}
 
 stories! {
     keys_of_accounts_are_kept

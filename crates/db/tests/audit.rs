@@ -1,5 +1,7 @@
 //! The stored audit log on both databases: however it grew, it is the same tree.
 
+mod place;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use synod_db::audit::{self, Head, LOG_KEY, Tile as Row};
@@ -8,27 +10,10 @@ use synod_domain::Timestamp;
 use synod_domain::merkle::{Hash, leaf_hash};
 use synod_trust::audit::{Edge, Grown, HashReader, Tile, check_consistency, prove_consistency, tree_root};
 
+use place::{Place, stories};
+
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const LEAVES: usize = 70_001;
-
-async fn sqlite() -> Db {
-    Db::open(&format!("sqlite:{}", tempfile::tempdir().unwrap().keep().join("synod.db").display())).await.unwrap()
-}
-
-async fn postgres() -> Db {
-    let base = std::env::var("SYNOD_TEST_POSTGRES").expect("run the tests through `make test`, which starts PostgreSQL and sets SYNOD_TEST_POSTGRES");
-    let name = format!("synod_{}", uuid::Uuid::new_v4().simple());
-    let admin: sqlx::PgPool = sqlx::PgPool::connect(&base).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
-    Db::open(&format!("{}/{name}", base.rsplit_once('/').unwrap().0)).await.unwrap()
-}
-
-macro_rules! stories {
-    ($($name:ident)*) => {
-        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::sqlite().await).await; })* }
-        mod on_postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::postgres().await).await; })* }
-    };
-}
 
 stories! {
     many_odd_appends_are_one_growth
@@ -74,7 +59,7 @@ async fn append(db: &Db, edge: &Edge, leaves: &[Hash]) -> Edge {
     grown.edge
 }
 
-async fn many_odd_appends_are_one_growth(db: Db) {
+async fn many_odd_appends_are_one_growth(Place { db, .. }: Place) {
     let all = leaves(LEAVES);
     let once = Edge::empty().grow(&all).unwrap();
     let mut edge = Edge::empty();
@@ -103,7 +88,7 @@ async fn many_odd_appends_are_one_growth(db: Db) {
     }
 }
 
-async fn a_head_moves_only_from_where_it_is(db: Db) {
+async fn a_head_moves_only_from_where_it_is(Place { db, .. }: Place) {
     let head = |size: u64| Head { size, note: size.to_string(), at: NOW };
     let moved = async |from: u64, to: u64| {
         let mut tx = db.begin().await.unwrap();
@@ -132,7 +117,7 @@ async fn a_head_moves_only_from_where_it_is(db: Db) {
     }
 }
 
-async fn a_narrower_tile_changes_nothing(db: Db) {
+async fn a_narrower_tile_changes_nothing(Place { db, .. }: Place) {
     let tile = |hashes: &str| Row { level: 0, idx: 7, hashes: hashes.to_owned() };
     for (put, stands) in [("AAAA", "AAAA"), ("AAAABBBB", "AAAABBBB"), ("AAAA", "AAAABBBB"), ("CCCCDDDD", "AAAABBBB")] {
         let mut tx = db.begin().await.unwrap();

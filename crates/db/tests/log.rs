@@ -1,5 +1,7 @@
 //! The log of events under many writers: no gaps, no event twice, no effect before its cause.
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -11,25 +13,9 @@ use synod_db::{Db, Dialect, Query, Recorded, backup, params};
 use synod_domain::Timestamp;
 use synod_domain::event::{Event, NewEvent, types};
 
+use place::{Place, empty_postgres, postgres, sqlite};
+
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-async fn sqlite() -> (Db, String) {
-    let url = format!("sqlite:{}", tempfile::tempdir().unwrap().keep().join("synod.db").display());
-    (Db::open(&url).await.unwrap(), url)
-}
-
-async fn empty_postgres() -> String {
-    let base = std::env::var("SYNOD_TEST_POSTGRES").expect("run the tests through `make test`, which starts PostgreSQL and sets SYNOD_TEST_POSTGRES");
-    let name = format!("synod_{}", uuid::Uuid::new_v4().simple());
-    let admin: sqlx::PgPool = sqlx::PgPool::connect(&base).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
-    format!("{}/{name}", base.rsplit_once('/').unwrap().0)
-}
-
-async fn postgres() -> (Db, String) {
-    let url = empty_postgres().await;
-    (Db::open(&url).await.unwrap(), url)
-}
 
 fn by(writer: u32, n: u32) -> NewEvent {
     let (subject, actor) = (format!("run/{writer}"), "user:ann".to_owned());
@@ -120,7 +106,7 @@ async fn follow(db: Db, over: Arc<AtomicBool>) -> Vec<Event> {
     }
 }
 
-async fn many_writers(db: Db, url: String) {
+async fn many_writers(Place { db, url, .. }: Place) {
     // Two servers: each has connections and a sealer of its own.
     let other = Db::open(&url).await.unwrap();
     let (written, over, sealed_all) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -177,38 +163,36 @@ async fn many_writers(db: Db, url: String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_writers_leave_no_gap_on_postgres() {
-    let (db, url) = postgres().await;
-    many_writers(db, url).await;
+    many_writers(postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_writers_leave_no_gap_on_sqlite() {
-    let (db, url) = sqlite().await;
-    many_writers(db, url).await;
+    many_writers(sqlite().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_writes_alone_needs_no_sealer() {
-    for (db, _) in [postgres().await, sqlite().await] {
+    for Place { db, .. } in &[postgres().await, sqlite().await] {
         for n in 0..5 {
-            append(&db, n).await;
+            append(db, n).await;
             assert_eq!(db.take_recorded(), [Recorded::Placed]);
         }
         assert!(db.take_recorded().is_empty());
-        assert_eq!(numbers(&db).await, (1..=5).zip(0..).collect::<Vec<_>>());
-        assert_eq!(seal(&db).await, 0);
+        assert_eq!(numbers(db).await, (1..=5).zip(0..).collect::<Vec<_>>());
+        assert_eq!(seal(db).await, 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_the_head_and_no_effect_comes_before_its_cause() {
-    let (db, _) = postgres().await;
+    let Place { db, .. } = &postgres().await;
     let mut slow = db.begin().await.unwrap();
     event::append(&mut slow, &[by(0, 0)], NOW).await.unwrap();
     // The head is held: this one is left to the sealer, without waiting.
-    append(&db, 1).await;
+    append(db, 1).await;
     assert_eq!(db.take_recorded(), [Recorded::Unsealed]);
-    assert_eq!(numbers(&db).await, []);
+    assert_eq!(numbers(db).await, []);
     // The head is ours, but what we could have seen waits.
     event::append(&mut slow, &[by(0, 2)], NOW).await.unwrap();
     // The sealer waits for whoever holds the head, not the reverse.
@@ -221,7 +205,7 @@ async fn nobody_waits_for_the_head_and_no_effect_comes_before_its_cause() {
     slow.commit().await.unwrap();
     assert_eq!(db.take_recorded(), [Recorded::Placed, Recorded::Unsealed]);
     assert_eq!(sealer.await.unwrap(), 2);
-    assert_eq!(numbers(&db).await, [(1, 0), (2, 1), (3, 2)]);
+    assert_eq!(numbers(db).await, [(1, 0), (2, 1), (3, 2)]);
 
     // What is left waiting keeps everybody from placing, the same transaction too, until it is sealed.
     let mut slow = db.begin().await.unwrap();
@@ -231,11 +215,11 @@ async fn nobody_waits_for_the_head_and_no_effect_comes_before_its_cause() {
     slow.rollback().await.unwrap();
     event::append(&mut left, &[by(0, 5)], NOW).await.unwrap();
     left.commit().await.unwrap();
-    append(&db, 6).await;
+    append(db, 6).await;
     assert_eq!(db.take_recorded(), [Recorded::Unsealed]);
-    assert_eq!(seal(&db).await, 3);
-    append(&db, 7).await;
-    assert_eq!(numbers(&db).await, [(1, 0), (2, 1), (3, 2), (4, 4), (5, 5), (6, 6), (7, 7)]);
+    assert_eq!(seal(db).await, 3);
+    append(db, 7).await;
+    assert_eq!(numbers(db).await, [(1, 0), (2, 1), (3, 2), (4, 4), (5, 5), (6, 6), (7, 7)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,22 +246,22 @@ async fn a_database_of_the_first_version_goes_on_where_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_with_waiting_events_is_restored_everywhere() {
-    let (db, _) = postgres().await;
-    append(&db, 0).await;
+    let Place { db, .. } = &postgres().await;
+    append(db, 0).await;
     let mut holder = db.begin().await.unwrap();
     event::append(&mut holder, &[by(0, 9)], NOW).await.unwrap();
-    append(&db, 1).await;
+    append(db, 1).await;
     let (sink, mut pieces) = tokio::sync::mpsc::channel(100);
-    backup::write(&db, &sink).await.unwrap();
+    backup::write(db, &sink).await.unwrap();
     drop(sink);
     holder.rollback().await.unwrap();
     let mut bytes = Vec::new();
     while let Some(piece) = pieces.recv().await {
         bytes.extend(piece.unwrap());
     }
-    for (target, url) in [postgres().await, sqlite().await] {
-        backup::restore(&target, &bytes).await.unwrap();
-        let again = Db::open(&url).await.unwrap();
+    for Place { db: target, url, .. } in &[postgres().await, sqlite().await] {
+        backup::restore(target, &bytes).await.unwrap();
+        let again = Db::open(url).await.unwrap();
         append(&again, 2).await;
         while seal(&again).await > 0 {}
         assert_eq!(numbers(&again).await, [(1, 0), (2, 1), (3, 2)]);

@@ -1,5 +1,7 @@
 //! The same stories on both databases.
 
+mod place;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -11,36 +13,9 @@ use synod_domain::object::Kind;
 use synod_domain::run::Phase;
 use synod_domain::{Timestamp, task::Phase as TaskPhase};
 
+use place::{Place, postgres, sqlite, stories};
+
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-/// An open database of its own, gone at the end.
-struct Place {
-    db: Db,
-    url: String,
-    _dir: tempfile::TempDir,
-}
-
-async fn sqlite() -> Place {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", dir.path().join("synod.db").display());
-    Place { db: Db::open(&url).await.unwrap(), url, _dir: dir }
-}
-
-async fn postgres() -> Place {
-    let base = std::env::var("SYNOD_TEST_POSTGRES").expect("run the tests through `make test`, which starts PostgreSQL and sets SYNOD_TEST_POSTGRES");
-    let name = format!("synod_{}", uuid::Uuid::new_v4().simple());
-    let admin: sqlx::PgPool = sqlx::PgPool::connect(&base).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
-    let url = format!("{}/{name}", base.rsplit_once('/').unwrap().0);
-    Place { db: Db::open(&url).await.unwrap(), url, _dir: tempfile::tempdir().unwrap() }
-}
-
-macro_rules! stories {
-    ($($name:ident)*) => {
-        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::sqlite().await).await; })* }
-        mod on_postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::postgres().await).await; })* }
-    };
-}
 
 stories! {
     opening_twice_keeps_everything
