@@ -208,7 +208,7 @@ impl Guard {
         let [envelope] = &envelopes[..] else {
             return Err(shut(format!("{} signed decisions came along; it takes the one of {}", envelopes.len(), manifest.requester)));
         };
-        let used = self.glass.used(rule, &manifest.run, now);
+        let used = self.glass.used(rule, digest, now);
         let verified = judge_break_glass(root, manifest, digest, rule, envelope, node, used, now).map_err(|e| refused(&e))?;
         if verified.person != manifest.requester {
             return Err(shut(format!("{} asked for it and {} signed; whoever starts it alone signs for it", manifest.requester, verified.person)));
@@ -217,7 +217,7 @@ impl Guard {
     }
 
     /// Counts a start by break-glass, durably; it must come right before the task begins.
-    pub(crate) fn count_break_glass(&self, manifest: &Manifest, now: Timestamp) -> Result<(), Refusal> {
+    pub(crate) fn count_break_glass(&self, manifest: &Manifest, digest: &str, now: Timestamp) -> Result<(), Refusal> {
         let Some(rule) = manifest.break_glass.as_deref().filter(|_| self.mode != TrustMode::Off) else { return Ok(()) };
         let enforce = self.mode == TrustMode::Enforce;
         let per_day = || {
@@ -225,7 +225,7 @@ impl Guard {
             chain.newest().doc().break_glass.iter().find(|known| known.name == rule).map(|known| known.per_day)
         };
         let most = if enforce { per_day().unwrap_or(0) } else { u32::MAX };
-        match self.glass.count(rule, &manifest.run, most, now) {
+        match self.glass.count(rule, digest, most, now) {
             Ok(true) => Ok(()),
             // Another one began since this was judged.
             Ok(false) => Err(refused(&Refused::BreakGlass(format!("rule {rule} may be used {most} times a day and was, in this moment")))),
