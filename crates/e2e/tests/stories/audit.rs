@@ -29,6 +29,7 @@ stories! {
     a_proof_waits_for_the_log
     a_restart_continues_it
     a_changed_row_is_found
+    a_deleted_row_is_found
     an_edited_history_is_noticed
     a_dropped_event_is_noticed
     witnesses_see_it_grow
@@ -275,6 +276,39 @@ async fn a_changed_row_is_found(h: Harness) {
     let path: Vec<Hash> = proof.proof.iter().map(|hash| STANDARD.decode(hash).unwrap().try_into().unwrap()).collect();
     let leaf = synod_trust::audit::event_leaf(&proof.event).unwrap();
     assert!(check_inclusion(&leaf, proof.index, head.size, &path, &head.root).is_err());
+}
+
+async fn a_deleted_row_is_found(h: Harness) {
+    h.shop("bob:viewer").await;
+    many(&h, 300).await;
+    whole(&h).await;
+    let alice = h.client("alice").await;
+    let before = read(&alice).await;
+    let gone = h.event("", types::BOOTSTRAPPED).await.position;
+    let place = usize::try_from(gone).unwrap() - 1;
+    h.sql(&format!("DELETE FROM event_positions WHERE position = {gone}")).await;
+    assert_eq!(h.sql("DELETE FROM events WHERE type = 'synod.server.bootstrapped'").await, 1);
+    logged_in(&h, 1).await;
+    whole(&h).await;
+    // It cannot be unwritten: its hash stays, its entry is empty, and all others are in their places.
+    let log = read(&alice).await;
+    let empty: Vec<usize> = (0..log.entries.len()).filter(|n| log.entries[*n].is_empty()).collect();
+    assert_eq!(empty, [place]);
+    let bent: Vec<usize> = (0..log.leaves.len()).filter(|n| leaf_hash(&log.entries[*n]) != log.leaves[*n]).collect();
+    assert_eq!(bent, [place], "the others are what was logged");
+    assert_eq!(log.leaves[..before.leaves.len()], before.leaves[..]);
+    let root = Edge::empty().grow(&log.leaves).unwrap().root;
+    assert_eq!(root, log.head.root, "the root is recomputed from the hash that is kept");
+    let mut reader = h.app().db.reader().await.unwrap();
+    let proof = synod_server::audit::consistency(&mut reader, before.head.size, log.head.size).await.unwrap();
+    let mut witness = Witness::new(key(&alice).await);
+    witness.consider(&before.note, &[]).unwrap();
+    assert!(matches!(witness.consider(&log.note, &proof), Ok(Seen::Grew { .. })), "nothing that witnesses saw was undone");
+    // A proof of it is refused with the reason, to those who may see everything.
+    let path = format!("{API}/audit/proofs/{gone}");
+    assert!(refused(alice.get::<AuditProof>(&path).await, "SYN-3000").detail.contains("only its hash is kept"));
+    assert!(!refused(h.client("bob").await.get::<AuditProof>(&path).await, "SYN-3000").detail.contains("hash"));
+    let _: AuditProof = alice.get(&format!("{API}/audit/proofs/{}", gone + 1)).await.unwrap();
 }
 
 /// A witness that saw the log before somebody with the whole server, its database and its keys rewrote it.
