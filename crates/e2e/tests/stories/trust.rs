@@ -5,7 +5,10 @@ use synod_domain::approval::Decision;
 use synod_domain::run::{Phase, Ratification};
 use synod_domain::{Span, task};
 use synod_e2e::consensus::*;
+use synod_e2e::hostile::Hostile;
 use synod_e2e::*;
+use synod_protocol::agent::Hello;
+use synod_protocol::agent::server_message::Body as Down;
 use synod_protocol::http::client::Client;
 use synod_protocol::http::run::{Run, RunRequest};
 use synod_protocol::http::trust::{RootCheck, Trust};
@@ -28,6 +31,7 @@ stories! {
     nodes_that_only_observe_say_what_they_would_refuse
     nodes_without_a_rule_are_told_of_beforehand
     a_rewritten_log_stops_the_fleet
+    a_root_published_elsewhere_is_told_before_what_begins_by_it
 }
 
 async fn shop(h: &Harness) -> String {
@@ -369,6 +373,45 @@ async fn a_rewritten_log_stops_the_fleet(mut h: Harness) {
     h.sql("DELETE FROM audit_tiles").await;
     h.sql("DELETE FROM audit_heads").await;
     h.start_again().await;
+async fn a_root_published_elsewhere_is_told_before_what_begins_by_it(h: Harness) {
+    let pinned = shop(&h).await;
+    let identity = h.identity("web-1", &[("role", "web")]).await;
+    let hello = Hello { trust: "enforce".into(), trust_root: pinned.clone(), trust_version: 1, ..h.hello() };
+    let mut stream = Hostile::greeted(&identity, hello).await;
+    h.connected("web-1").await;
+    let run = asked(&h).await;
+    assert_eq!(sign(&h, "bob", &run).await.unwrap().summary.phase, Phase::Pending, "the root asks for two");
+    // Another server publishes a root that asks for one. This one hears of it only by what it finds in the database.
+    let mut less = h.root_json(2, Some(&pinned));
+    less["rules"][0]["approval"]["rules"][0]["count"] = json!(1);
+    let envelope = signed_root(&less, &[&signer("alice"), &signer("bob")]);
+    let root = synod_db::trust::Root {
+        version: 2,
+        digest: doc(&less).seal().1,
+        envelope: String::from_utf8(envelope.to_bytes()).unwrap(),
+        published_at: h.clock.now(),
+        published_by: "alice".into(),
+    };
+    let mut tx = h.app().db.begin().await.unwrap();
+    synod_db::access::changed(&mut tx).await.unwrap();
+    assert!(synod_db::trust::insert(&mut tx, &root).await.unwrap());
+    synod_db::run::wake_pending(&mut tx, h.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    h.app().bell.ring(synod_db::doorbell::Topic::Runs);
+    let mut told = Vec::new();
+    stream
+        .hear("the task", |body| match body {
+            Down::Roots(roots) => {
+                told.extend(roots.roots);
+                None
+            }
+            Down::Assignments(_) => Some(()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(told, [envelope.to_bytes()], "once, and before the task that was judged by it");
+}
+
     let alarm = until("the node's alarm", async || h.events("").await.into_iter().find(|e| e.kind == "synod.node.alarm" && e.data["about"] == "log")).await;
     assert!(["inconsistent", "fork", "roll-back"].contains(&alarm.data["name"].as_str().unwrap_or_default()), "{}", alarm.data);
     h.connected("web-1").await;

@@ -151,7 +151,8 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
         log_key: app.log.key().to_owned(),
         roots,
     };
-    app.gateway.send(node_id, server_message::Body::Welcome(welcome));
+    let newest = access.trust.as_ref().map_or(0, |published| published.root.version());
+    app.gateway.welcome(node_id, number, welcome, newest);
     // What was meant for this node while it was away; and what it had begun and knows nothing of any more.
     let mut assigned = Vec::new();
     for (open, phase) in task::open_of_nodes(&mut reader, &[node_id.to_owned()]).await? {
