@@ -26,6 +26,7 @@ stories! {
     one_may_go_ahead_alone_and_answers_for_it
     an_incident_closes_what_nobody_ratifies
     nobody_starts_alone_what_they_wrote
+    break_glass_is_bounded_when_it_is_signed
     a_root_that_asks_for_less_lets_pending_runs_begin
     a_decision_signed_ahead_counts_on_a_node_that_is_behind
     nodes_that_only_observe_say_what_they_would_refuse
@@ -272,6 +273,32 @@ async fn an_incident_closes_what_nobody_ratifies(h: Harness) {
     let path = format!("{API}/runs/{id}/incident");
     refused(bob.post::<_, Run>(&path, &json!({"reference": "INC-1"})).await, "SYN-4000");
     let carol = h.client("carol").await;
+async fn break_glass_is_bounded_when_it_is_signed(h: Harness) {
+    shop(&h).await;
+    let _agents = h.webs(1).await;
+    let bob = h.client("bob").await;
+    let alone = RunRequest { break_glass: Some("night".into()), ..ask("t", json!({})) };
+    // All of them are asked for while the day's two are still to be had.
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(request(&bob, &alone).await.unwrap());
+    }
+    let start = async |run: &Run| send(&bob, run, Decision::Approve, h.statement("bob", run, |said| said.break_glass = true)).await;
+    start(&runs[0]).await.unwrap();
+    // Two at once, and one of them is too many.
+    let (one, other) = tokio::join!(start(&runs[1]), start(&runs[2]));
+    let (refusal, late) = if one.is_err() { (one, &runs[1]) } else { (other, &runs[2]) };
+    let problem = refused(refusal, "SYN-4105");
+    assert!(problem.detail.contains("used 2 times today") && problem.detail.contains("2 is the most"), "{}", problem.detail);
+    let kept = show(&bob, &late.summary.id).await.unwrap();
+    assert_eq!((kept.summary.phase, kept.approvals.len()), (Phase::Pending, 0), "what does not count is not kept");
+    refused(start(late).await, "SYN-4105");
+    for run in runs.iter().filter(|run| run.summary.id != late.summary.id) {
+        assert_eq!(ended(&bob, &run.summary.id).await.summary.phase, Phase::Succeeded);
+    }
+    assert_eq!(h.events("&type=synod.run.break_glass").await.len(), 2);
+}
+
     refused(carol.post::<_, Run>(&path, &json!({"reference": " "})).await, "SYN-1001");
     let closed: Run = carol.post(&path, &json!({"reference": "INC-1", "comment": "a pager that did not ring"})).await.unwrap();
     assert_eq!(closed.summary.ratification, Some(Ratification::Incident));
