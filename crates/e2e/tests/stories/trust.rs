@@ -14,6 +14,8 @@ use synod_protocol::http::run::{Run, RunRequest};
 use synod_protocol::http::trust::{RootCheck, Trust};
 use synod_trust::audit::VerifierKey;
 use synod_trust::bundle::{Bundle, verify_bundle};
+use synod_trust::strict;
+use synod_trust::testing::{doc, signed_root};
 use synod_worker::TrustMode;
 
 stories! {
@@ -24,15 +26,15 @@ stories! {
     a_revoked_key_counts_no_more
     roots_follow_one_another
     one_may_go_ahead_alone_and_answers_for_it
+    break_glass_is_bounded_when_it_is_signed
     an_incident_closes_what_nobody_ratifies
     nobody_starts_alone_what_they_wrote
-    break_glass_is_bounded_when_it_is_signed
     a_root_that_asks_for_less_lets_pending_runs_begin
     a_decision_signed_ahead_counts_on_a_node_that_is_behind
+    a_root_published_elsewhere_is_told_before_what_begins_by_it
     nodes_that_only_observe_say_what_they_would_refuse
     nodes_without_a_rule_are_told_of_beforehand
     a_rewritten_log_stops_the_fleet
-    a_root_published_elsewhere_is_told_before_what_begins_by_it
 }
 
 async fn shop(h: &Harness) -> String {
@@ -96,10 +98,18 @@ async fn what_people_signed_runs_and_can_be_verified_years_later(h: Harness) {
         let bent: Bundle = serde_json::from_value(bent).unwrap();
         assert!(!verify_bundle(&bent, &pinned, &log, now).ok(), "{place} was changed and not found");
     }
-    // Whoever stole the database and altered a result gets no further.
-    h.sql(&format!("UPDATE results SET envelope = replace(envelope, 'ey', 'eY') WHERE run_id = '{}'", done.summary.id)).await;
-    let altered: Result<Bundle, _> = h.client("alice").await.get(&format!("{API}/runs/{}/bundle", done.summary.id)).await;
-    assert!(altered.is_err() || !verify_bundle(&altered.unwrap(), &pinned, &log, now).ok());
+    // Whoever stole the database makes a success into a failure. It reads as well as before, but the node did not sign it.
+    let (_, said) = synod_db::task::signed_of_run(&mut h.app().db.reader().await.unwrap(), &done.summary.id).await.unwrap().remove(0);
+    let mut envelope: Value = serde_json::from_str(&said).unwrap();
+    let payload = String::from_utf8(strict::from_base64(envelope["payload"].as_str().unwrap()).unwrap()).unwrap();
+    let forged = payload.replacen("\"phase\":\"succeeded\"", "\"phase\":\"failed\"", 1);
+    assert_ne!(payload, forged);
+    envelope["payload"] = json!(strict::to_base64(forged.as_bytes()));
+    h.sql(&format!("UPDATE results SET envelope = '{envelope}' WHERE run_id = '{}' AND envelope = '{said}'", done.summary.id)).await;
+    let altered: Bundle = h.client("alice").await.get(&format!("{API}/runs/{}/bundle", done.summary.id)).await.unwrap();
+    let report = verify_bundle(&altered, &pinned, &log, now);
+    let wrong: Vec<&str> = report.checks.iter().filter(|check| !check.ok && check.what == "result").map(|check| check.why.as_str()).collect();
+    assert!(matches!(wrong[..], [why] if why.contains("does not fit the result")), "{report:#?}");
 }
 
 async fn decisions_must_be_signed_by_whoever_makes_them(h: Harness) {
@@ -263,16 +273,6 @@ async fn one_may_go_ahead_alone_and_answers_for_it(h: Harness) {
     assert!(refused(request(&bob, &alone).await, "SYN-4105").detail.contains("2 is the most"));
 }
 
-async fn an_incident_closes_what_nobody_ratifies(h: Harness) {
-    shop(&h).await;
-    let _agents = h.webs(1).await;
-    let bob = h.client("bob").await;
-    let run = request(&bob, &RunRequest { break_glass: Some("night".into()), ..ask("t", json!({})) }).await.unwrap();
-    send(&bob, &run, Decision::Approve, h.statement("bob", &run, |said| said.break_glass = true)).await.unwrap();
-    let id = ended(&bob, &run.summary.id).await.summary.id;
-    let path = format!("{API}/runs/{id}/incident");
-    refused(bob.post::<_, Run>(&path, &json!({"reference": "INC-1"})).await, "SYN-4000");
-    let carol = h.client("carol").await;
 async fn break_glass_is_bounded_when_it_is_signed(h: Harness) {
     shop(&h).await;
     let _agents = h.webs(1).await;
@@ -299,6 +299,16 @@ async fn break_glass_is_bounded_when_it_is_signed(h: Harness) {
     assert_eq!(h.events("&type=synod.run.break_glass").await.len(), 2);
 }
 
+async fn an_incident_closes_what_nobody_ratifies(h: Harness) {
+    shop(&h).await;
+    let _agents = h.webs(1).await;
+    let bob = h.client("bob").await;
+    let run = request(&bob, &RunRequest { break_glass: Some("night".into()), ..ask("t", json!({})) }).await.unwrap();
+    send(&bob, &run, Decision::Approve, h.statement("bob", &run, |said| said.break_glass = true)).await.unwrap();
+    let id = ended(&bob, &run.summary.id).await.summary.id;
+    let path = format!("{API}/runs/{id}/incident");
+    refused(bob.post::<_, Run>(&path, &json!({"reference": "INC-1"})).await, "SYN-4000");
+    let carol = h.client("carol").await;
     refused(carol.post::<_, Run>(&path, &json!({"reference": " "})).await, "SYN-1001");
     let closed: Run = carol.post(&path, &json!({"reference": "INC-1", "comment": "a pager that did not ring"})).await.unwrap();
     assert_eq!(closed.summary.ratification, Some(Ratification::Incident));
@@ -363,43 +373,6 @@ async fn a_decision_signed_ahead_counts_on_a_node_that_is_behind(h: Harness) {
     assert_eq!(ended(&bob, &run.summary.id).await.summary.phase, Phase::Succeeded);
 }
 
-async fn nodes_that_only_observe_say_what_they_would_refuse(h: Harness) {
-    let pinned = shop(&h).await;
-    let _agent = h.judging("web-1", TrustMode::Observe, &pinned, None).await;
-    forget_the_root(&h).await;
-    let run = asked(&h).await;
-    approve(&h.client("bob").await, &run).await.unwrap();
-    assert_eq!(ended(&h.client("dave").await, &run.summary.id).await.summary.phase, Phase::Succeeded);
-    let alarm = h.event("", "synod.node.alarm").await;
-    assert_eq!((alarm.data["about"].as_str(), alarm.data["name"].as_str()), (Some("trust"), Some("unmet")));
-}
-
-async fn nodes_without_a_rule_are_told_of_beforehand(h: Harness) {
-    let pinned = shop(&h).await;
-    let _web = h.judging("web-1", TrustMode::Enforce, &pinned, None).await;
-    let _other = h.judging("db-1", TrustMode::Enforce, &pinned, None).await;
-    until("the server knows that db-1 enforces", async || (h.connected("db-1").await.trust.mode == "enforce").then_some(())).await;
-    let problem = refused(request(&h.client("dave").await, &ask("t", json!({}))).await, "SYN-4102");
-    assert!(problem.detail.contains("db-1") && !problem.detail.contains("web-1"), "{}", problem.detail);
-    request(&h.client("dave").await, &ask_on("t", json!({}), "name=web-1")).await.unwrap();
-}
-
-async fn a_rewritten_log_stops_the_fleet(mut h: Harness) {
-    let pinned = shop(&h).await;
-    let _agent = h.judging("web-1", TrustMode::Enforce, &pinned, None).await;
-    let last = h.event("", "synod.node.connected").await.position;
-    let alice = h.client("alice").await;
-    until("the log has caught up", async || alice.get::<Value>(&format!("{API}/audit/proofs/{last}")).await.ok()).await;
-    h.app().log.set_pace(Span::millis(0));
-    h.stop().await;
-    h.start_again().await;
-    until("the node has witnessed the log", async || (h.connected("web-1").await.trust.witnessed > 0).then_some(())).await;
-    // Whoever holds the database rewrites history and has the log signed anew.
-    h.stop().await;
-    h.sql("UPDATE events SET actor = 'user:nobody' WHERE seq = (SELECT min(seq) FROM events)").await;
-    h.sql("DELETE FROM audit_tiles").await;
-    h.sql("DELETE FROM audit_heads").await;
-    h.start_again().await;
 async fn a_root_published_elsewhere_is_told_before_what_begins_by_it(h: Harness) {
     let pinned = shop(&h).await;
     let identity = h.identity("web-1", &[("role", "web")]).await;
@@ -439,6 +412,43 @@ async fn a_root_published_elsewhere_is_told_before_what_begins_by_it(h: Harness)
     assert_eq!(told, [envelope.to_bytes()], "once, and before the task that was judged by it");
 }
 
+async fn nodes_that_only_observe_say_what_they_would_refuse(h: Harness) {
+    let pinned = shop(&h).await;
+    let _agent = h.judging("web-1", TrustMode::Observe, &pinned, None).await;
+    forget_the_root(&h).await;
+    let run = asked(&h).await;
+    approve(&h.client("bob").await, &run).await.unwrap();
+    assert_eq!(ended(&h.client("dave").await, &run.summary.id).await.summary.phase, Phase::Succeeded);
+    let alarm = h.event("", "synod.node.alarm").await;
+    assert_eq!((alarm.data["about"].as_str(), alarm.data["name"].as_str()), (Some("trust"), Some("unmet")));
+}
+
+async fn nodes_without_a_rule_are_told_of_beforehand(h: Harness) {
+    let pinned = shop(&h).await;
+    let _web = h.judging("web-1", TrustMode::Enforce, &pinned, None).await;
+    let _other = h.judging("db-1", TrustMode::Enforce, &pinned, None).await;
+    until("the server knows that db-1 enforces", async || (h.connected("db-1").await.trust.mode == "enforce").then_some(())).await;
+    let problem = refused(request(&h.client("dave").await, &ask("t", json!({}))).await, "SYN-4102");
+    assert!(problem.detail.contains("db-1") && !problem.detail.contains("web-1"), "{}", problem.detail);
+    request(&h.client("dave").await, &ask_on("t", json!({}), "name=web-1")).await.unwrap();
+}
+
+async fn a_rewritten_log_stops_the_fleet(mut h: Harness) {
+    let pinned = shop(&h).await;
+    let _agent = h.judging("web-1", TrustMode::Enforce, &pinned, None).await;
+    let last = h.event("", "synod.node.connected").await.position;
+    let alice = h.client("alice").await;
+    until("the log has caught up", async || alice.get::<Value>(&format!("{API}/audit/proofs/{last}")).await.ok()).await;
+    h.app().log.set_pace(Span::millis(0));
+    h.stop().await;
+    h.start_again().await;
+    until("the node has witnessed the log", async || (h.connected("web-1").await.trust.witnessed > 0).then_some(())).await;
+    // Whoever holds the database rewrites history and has the log signed anew.
+    h.stop().await;
+    h.sql("UPDATE events SET actor = 'user:nobody' WHERE seq = (SELECT min(seq) FROM events)").await;
+    h.sql("DELETE FROM audit_tiles").await;
+    h.sql("DELETE FROM audit_heads").await;
+    h.start_again().await;
     let alarm = until("the node's alarm", async || h.events("").await.into_iter().find(|e| e.kind == "synod.node.alarm" && e.data["about"] == "log")).await;
     assert!(["inconsistent", "fork", "roll-back"].contains(&alarm.data["name"].as_str().unwrap_or_default()), "{}", alarm.data);
     h.connected("web-1").await;
