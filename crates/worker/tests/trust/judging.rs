@@ -146,6 +146,12 @@ const REFUSED_ANYWAY: &[(&str, &str, Change)] = &[
         c.manifest.expires_at = hour(2);
         c.sign(&["ann", "bob", "carol"]);
     }),
+    ("before its time", "too-early", |c| {
+        c.manifest.not_before = Some(hour(9));
+        c.sign(&["ann", "bob", "carol"]);
+    }),
+    ("a secret that is withheld", "secret", |c| c.secret(None)),
+    ("a secret that is sealed to another node", "secret", |c| c.secret(Some(age::x25519::Identity::generate().to_public()))),
     ("a manifest with a key twice", "malformed", |c| odd_manifest(c, "{", "{\"apiVersion\":\"synod/v1\",")),
     ("an input twice", "malformed", |c| odd_manifest(c, "\"service\":", "\"service\":\"db\",\"service\":")),
     ("a number with a point", "malformed", |c| odd_manifest(c, "\"count\":2", "\"count\":2.0")),
@@ -189,6 +195,9 @@ async fn a_hostile_server_starts_nothing() {
     let mut stream = node.start(&mut hub).await;
     assert_eq!((stream.hello.trust.as_str(), stream.hello.trust_root.clone(), stream.hello.trust_version), ("enforce", digest(&root()), 0));
     assert_eq!(play(&mut stream, &Case::new("r-good")).await, "");
+    let mut secret = Case::new("r-secret");
+    secret.secret(Some(node.identity.age_recipient().unwrap().parse().unwrap()));
+    assert_eq!(play(&mut stream, &secret).await, "", "sealed to this node");
     let forged = FORGED.iter().map(|(what, name, change)| (*what, format!("trust: {name}: "), change));
     let refused = REFUSED_ANYWAY.iter().map(|(what, name, change)| (*what, format!("{name}: "), change));
     for (n, (what, wanted, change)) in forged.chain(refused).enumerate() {
@@ -197,7 +206,7 @@ async fn a_hostile_server_starts_nothing() {
         let reason = play(&mut stream, &case).await;
         assert!(reason.starts_with(&wanted), "{what}: {reason}");
     }
-    assert_eq!(node.ran(), ["r-good.0"]);
+    assert_eq!(node.ran(), ["r-good.0", "r-secret.0"]);
     assert_eq!(stream.alarms().await, [], "a refusal is an event of its own");
 
     // The same again after a restart, under its own name or another; and another manifest, rightly signed, of the same run.
@@ -220,7 +229,7 @@ async fn a_hostile_server_starts_nothing() {
         }
     };
     assert!(outcome.phase == Phase::Refused && outcome.reason.as_deref().is_some_and(|reason| reason.starts_with("replay: ")), "{outcome:?}");
-    assert_eq!(node.ran(), ["r-good.0", "r-anew.1"]);
+    assert_eq!(node.ran(), ["r-good.0", "r-secret.0", "r-anew.1"]);
     assert_eq!(play(&mut stream, &Case::new("r-more")).await, "");
     // The root's time is over.
     node.clock.store(hour(24 * 366).0, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use synod_domain::approval::Decision;
 use synod_domain::canonical;
-use synod_domain::manifest::{Manifest, NodeEntry, NodeSet, node_tree};
+use synod_domain::manifest::{Manifest, NodeEntry, NodeSet, node_tree, secret_commitment};
 use synod_domain::task::{Outcome, Phase};
 use synod_domain::time::Timestamp;
 use synod_protocol::agent::{Alarm, Assignment};
@@ -164,6 +164,8 @@ struct Case {
     bytes: Option<Vec<u8>>,
     /// This node's place.
     index: usize,
+    /// Secret inputs, sealed.
+    sealed: Vec<u8>,
 }
 
 impl Case {
@@ -173,7 +175,7 @@ impl Case {
         let mut manifest = testing::manifest();
         manifest.run = run.to_owned();
         manifest.nodes = NodeSet::of(&nodes).unwrap();
-        let mut case = Self { manifest, nodes, signed: Vec::new(), bytes: None, index: 0 };
+        let mut case = Self { manifest, nodes, signed: Vec::new(), bytes: None, index: 0, sealed: Vec::new() };
         case.sign(&["ann", "bob", "carol"]);
         case
     }
@@ -212,6 +214,14 @@ impl Case {
         case
     }
 
+    /// With a secret input, rightly committed to, that is sealed to somebody or nobody.
+    fn secret(&mut self, to: Option<age::x25519::Recipient>) {
+        self.manifest.secrets.insert("password".into(), secret_commitment(b"salt", "hush"));
+        let value = json!({"password": {"salt": hex::encode(b"salt"), "value": "hush"}}).to_string();
+        self.sealed = to.map_or_else(Vec::new, |to| age::encrypt(&to, value.as_bytes()).unwrap());
+        self.sign(&["ann", "bob", "carol"]);
+    }
+
     fn task(&self) -> String {
         format!("{}.{}", self.manifest.run, self.index)
     }
@@ -241,7 +251,7 @@ impl Case {
             size: self.nodes.len() as u64,
             path: node_tree(&self.nodes).unwrap().path(self.index).unwrap().iter().map(|hash| hash.to_vec()).collect(),
             start_by_ms: 0,
-            sealed_secrets: Vec::new(),
+            sealed_secrets: self.sealed.clone(),
         }
     }
 }
