@@ -284,6 +284,7 @@ impl<E: Executor> Tasks<E> {
         tracing::info!(%task, phase = %outcome.phase, reason = outcome.reason.as_deref(), "task ended");
         let mut ended = Ended { task, outcome, output: kept.chunks, signed: None };
         ended.signed = self.sign(&assignment.digest, &ended);
+        self.guard.ended(self.now());
         Some(self.journal.end(ended).await)
     }
 

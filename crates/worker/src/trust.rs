@@ -6,7 +6,7 @@ mod glass;
 mod roots;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use synod_domain::Timestamp;
@@ -88,6 +88,14 @@ fn refused(why: &Refused) -> Refusal {
     refusal(why.name(), why.to_string())
 }
 
+/// That something must not be forgotten and cannot be stored.
+fn not_stored(what: &str, file: &Path, error: &Error) -> Alarm {
+    let message =
+        format!("{what} could not be stored in {}: {error}. It is forgotten when the agent stops; it is tried again with each heartbeat", file.display());
+    tracing::error!("{message}");
+    Alarm { about: "trust".into(), name: "not-stored".into(), message, task: String::new(), evidence: String::new() }
+}
+
 /// A task whose manifest is verified and whose approvals are still only claims.
 pub(crate) struct Case<'a> {
     pub(crate) task: &'a str,
@@ -147,9 +155,26 @@ impl Guard {
     }
 
     /// Takes in what a server says first. An alarm about the log is raised again with every stream.
-    pub(crate) fn welcome(&self, welcome: &Welcome) {
+    pub(crate) fn welcome(&self, welcome: &Welcome, now: Timestamp) {
         self.roots(&welcome.roots);
-        self.alarm(self.watch.greet(&welcome.log_key, welcome.checkpoint.as_ref()));
+        self.watched(self.watch.greet(&welcome.log_key, welcome.checkpoint.as_ref(), now));
+    }
+
+    /// A task ended here.
+    pub(crate) fn ended(&self, now: Timestamp) {
+        self.watch.ended(now);
+    }
+
+    /// A server took results in.
+    pub(crate) fn acknowledged(&self, now: Timestamp) {
+        self.watch.acknowledged(now);
+    }
+
+    /// A heartbeat is due.
+    pub(crate) fn beat(&self, now: Timestamp) {
+        self.alarm(self.roots.retry());
+        self.watch.retry();
+        self.watched(self.watch.beat(now));
     }
 
     /// Takes in roots that were published since; says whether one was new.
@@ -157,14 +182,19 @@ impl Guard {
         if self.mode == TrustMode::Off {
             return false;
         }
-        let (grew, alarm) = self.roots.take(offered);
-        self.alarm(alarm);
+        let (grew, alarms) = self.roots.take(offered);
+        alarms.into_iter().for_each(|alarm| self.alarms.push(alarm));
         grew
     }
 
     /// Takes in a later checkpoint of the audit log.
     pub(crate) fn checkpoint(&self, checkpoint: &Checkpoint) {
-        self.alarm(self.watch.consider(checkpoint));
+        self.watched(self.watch.consider(checkpoint));
+    }
+
+    fn watched(&self, alarm: Option<Alarm>) {
+        self.alarm(alarm);
+        self.alarm(self.watch.untold());
     }
 
     fn alarm(&self, alarm: Option<Alarm>) {
@@ -177,7 +207,7 @@ impl Guard {
     pub(crate) fn judge(&self, case: &Case<'_>) -> Result<(), Refusal> {
         match self.mode {
             TrustMode::Off => Ok(()),
-            TrustMode::Enforce => self.watch.sound().and_then(|()| self.agreed(case)),
+            TrustMode::Enforce => self.watch.sound(case.now).and_then(|()| self.agreed(case)),
             TrustMode::Observe => {
                 if let Err(Refusal::Trust { name, why }) = self.agreed(case) {
                     tracing::warn!(task = case.task, name, "would be refused if trust were enforced: {why}");

@@ -33,6 +33,7 @@ stories! {
     an_edited_history_is_noticed
     a_dropped_event_is_noticed
     witnesses_see_it_grow
+    a_log_that_could_not_be_shown_is_shown_later
     alarms_are_recorded
     what_would_not_fit_is_refused
 }
@@ -424,6 +425,21 @@ async fn witnesses_see_it_grow(h: Harness) {
     // A size nobody can have seen gets the newest head, for the agent to call out.
     let shown = greeted(&h, &identity, 1 << 40).await.welcome.checkpoint.unwrap();
     assert!(shown.proof.is_empty());
+}
+
+async fn a_log_that_could_not_be_shown_is_shown_later(h: Harness) {
+    let identity = h.identity("web-1", &[]).await;
+    h.app().log.set_pace(Span::secs(0));
+    whole(&h).await;
+    h.sql("ALTER TABLE audit_heads RENAME TO audit_heads_away").await;
+    let mut one = greeted(&h, &identity, 5).await;
+    assert_eq!(one.welcome.checkpoint, None, "its work goes on all the same");
+    h.sql("ALTER TABLE audit_heads_away RENAME TO audit_heads").await;
+    let size = whole(&h).await;
+    // It has seen all there is, and waits to be shown that it still is there.
+    beat(&one.stream, size).await;
+    let head = Checkpoint::open(&checkpoint(&mut one.stream).await.note, &key(&h.anyone()).await).unwrap();
+    assert!(head.size >= size);
 }
 
 async fn alarms_are_recorded(h: Harness) {
