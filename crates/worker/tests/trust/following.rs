@@ -63,7 +63,8 @@ async fn roots_are_followed_after_being_away_and_never_back() {
 
 #[tokio::test]
 async fn roots_that_do_not_follow_are_refused_and_told_once() {
-    let one = root();
+    let mut one = root();
+    one["revoked"] = json!([{"key": Signer::ed25519("ann's old").key().id(), "at": hour(0), "reason": "lost"}]);
     let two = next(&one, |j| j["threshold"] = json!(1));
     let (ann, bob) = (signer("ann"), signer("bob"));
     let both = |json: &Value| signed_by(json, &[&ann, &bob]);
@@ -84,6 +85,9 @@ async fn roots_that_do_not_follow_are_refused_and_told_once() {
         ("gap", both(&next(&two, |_| {})), "a version left out"),
         ("previous", both(&next(&one, |j| j["previous"] = json!(digest(&two)))), "another line"),
         ("invalid", both(&next(&one, |j| j["principals"][3]["keys"] = j["principals"][0]["keys"].clone())), "one key of two people"),
+        ("too-few-new", both(&next(&one, |j| j["threshold"] = json!(3))), "too few of its own"),
+        ("unrevoked", both(&next(&one, |j| j["revoked"] = json!([]))), "a lost key found again"),
+        ("malformed", bent("\"threshold\":1", "\"threshold\":1,\"zeal\":1"), "a field nobody knows"),
         ("malformed", bent("\"threshold\":1", "\"threshold\":1,\"threshold\":2"), "a key twice"),
         ("malformed", bent("\"threshold\":1", "\"threshold\":1.0"), "an odd number"),
         ("invalid", bent("\"name\":\"dan\"", "\"name\":\"d\u{430}n\""), "a look-alike"),
@@ -119,10 +123,6 @@ async fn roots_that_do_not_follow_are_refused_and_told_once() {
     node.stop().await;
 }
 
-fn fork(root: &Value) -> Value {
-    let mut json = root.clone();
-    json["threshold"] = json!(1);
-    json
 #[tokio::test]
 async fn what_could_not_be_stored_is_told_and_stored_later() {
     let one = root();
@@ -155,6 +155,10 @@ async fn what_could_not_be_stored_is_told_and_stored_later() {
     node.stop().await;
 }
 
+fn fork(root: &Value) -> Value {
+    let mut json = root.clone();
+    json["threshold"] = json!(1);
+    json
 }
 
 #[tokio::test]
@@ -260,10 +264,6 @@ async fn a_log_that_only_grows_is_watched_in_peace() {
     node.stop().await;
 }
 
-#[tokio::test]
-async fn a_log_that_does_anything_else_stops_everything() {
-    let honest = || Log::of(&EVENTS);
-    let edited = ["a", "B", "c", "d", "e"];
 /// Waits for an alarm that no log is shown.
 async fn withheld(stream: &mut Stream, words: &str) {
     let alarm = stream.alarm().await;
@@ -320,6 +320,10 @@ async fn a_log_that_is_kept_back_stops_everything_in_the_end() {
     node.stop().await;
 }
 
+#[tokio::test]
+async fn a_log_that_does_anything_else_stops_everything() {
+    let honest = || Log::of(&EVENTS);
+    let edited = ["a", "B", "c", "d", "e"];
     let unsigned = || {
         let log = Log::of(&EVENTS).with(&MORE);
         Checkpoint { note: log.signer(4).sign(8, &log.edge.root()), ..log.head(5) }
