@@ -437,6 +437,7 @@ impl Case<'_> {
             by
         })();
         report.say("agreement", outcome);
+        report.unproven.push(format!("how often rule {rule} was used that day: the server counts for all nodes and each node what it starts itself; a copy of the whole log tells of the others"));
         let closed = self.story.first(types::RUN_INCIDENT).is_some();
         let outcome = match self.story.first(types::RUN_RATIFIED) {
             Some(at) => self.ratified(at),

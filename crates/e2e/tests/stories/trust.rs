@@ -266,6 +266,7 @@ async fn one_may_go_ahead_alone_and_answers_for_it(h: Harness) {
     let (whole, log) = bundle(&h.client("alice").await, &done).await;
     let report = verify_bundle(&whole, &pinned, &log, h.clock.now());
     assert!(report.ok(), "{report:#?}");
+    assert!(report.unproven.iter().any(|words| words.starts_with("how often rule night was used that day")), "{:?}", report.unproven);
     // Twice a day, and no more.
     let second = request(&bob, &alone).await.unwrap();
     send(&bob, &second, Decision::Approve, h.statement("bob", &second, |said| said.break_glass = true)).await.unwrap();
