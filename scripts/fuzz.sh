@@ -2,7 +2,8 @@
 # Fuzzes the readers and judges of crates/trust for SECONDS each (60 by default): scripts/fuzz.sh [SECONDS] [TARGET…]
 # Needs a C++ compiler for libFuzzer; the stable toolchain is enough. It begins with what `seeds` writes and with what
 # crates/trust/fuzz/corpus kept of earlier runs; new inputs stay in the target folder, what broke in crates/trust/fuzz/artifacts.
-# To keep new ones: run the target with `-merge=1 -max_len=6000 NEW FOUND…` and pack NEW as corpus/TARGET.tar.xz.
+# To keep new ones: run the target with `-merge=1 -max_len=6000 NEW FOUND…` and pack the files of NEW as corpus/TARGET.tar.gz (tar --format=ustar);
+# a test in crates/trust/src/fuzzing.rs replays what is kept.
 set -eu
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
@@ -20,8 +21,8 @@ RUSTFLAGS="--cfg fuzzing -C passes=sancov-module -C llvm-args=-sanitizer-coverag
 for name in "$@"; do
     echo "== $name, $seconds seconds"
     mkdir -p "artifacts/$name" "$target/found/$name" "$target/corpus/$name"
-    if [ -f "corpus/$name.tar.xz" ]; then
-        tar -xJf "corpus/$name.tar.xz" -C "$target/corpus/$name"
+    if [ -f "corpus/$name.tar.gz" ]; then
+        tar -xzf "corpus/$name.tar.gz" -C "$target/corpus/$name"
     fi
     "$target/$host/release/$name" -max_total_time="$seconds" -timeout=10 -max_len=32768 -print_final_stats=1 \
         -artifact_prefix="artifacts/$name/" "$target/found/$name" "$target/corpus/$name" "$target/seeds/$name"

@@ -9,12 +9,15 @@ use serde_json::json;
 use synod_db::audit::{Head, move_head, put_tiles};
 use synod_db::{Db, event};
 use synod_domain::Timestamp;
+use synod_domain::approval::Decision;
 use synod_domain::event::{NewEvent, types};
-use synod_domain::merkle::{Hash, leaf_hash};
+use synod_domain::manifest::node_tree;
+use synod_domain::merkle::{Hash, Inclusion, leaf_hash};
+use synod_domain::verify::{DeliveredApproval, Package, verify};
 use synod_server::audit::{Appended, AuditLog, BATCH, consistency, inclusions, rows};
 use synod_server::keys::Keys;
 use synod_trust::audit::{Edge, check_consistency, check_inclusion};
-use synod_trust::{judge, testing};
+use synod_trust::{Envelope, judge, testing};
 
 use crate::place;
 use crate::report::{Figure, Goal, figure, quantile};
@@ -121,18 +124,43 @@ async fn appended_at(file: &Path, repeats: u64) -> Result<(Vec<f64>, Vec<f64>, V
     Ok((written, logged, costs))
 }
 
-/// A manifest that three of five people signed, with three sorts of keys.
+/// A task that three of five people signed for, with three sorts of keys: all that an agent does with it from the bytes that come to the
+/// rules that are met.
 fn judged(repeats: u64) -> Result<Vec<f64>> {
     let root = testing::root(&testing::root_json());
     let manifest = testing::manifest();
-    let (_, digest) = manifest.seal()?;
-    let envelopes: Vec<_> = ["ann", "bob", "carol"].iter().map(|name| testing::yes(name, &manifest)).collect();
+    let (bytes, digest) = manifest.seal()?;
+    let said = |name: &&str| DeliveredApproval {
+        person: (*name).to_owned(),
+        decision: Decision::Approve,
+        digest: digest.clone(),
+        at: testing::hour(2),
+        comment: String::new(),
+        rules: [0].into(),
+        signature: String::from_utf8(testing::yes(name, &manifest).to_bytes()).ok(),
+    };
+    let approvals_json = serde_json::to_string(&["ann", "bob", "carol"].iter().map(said).collect::<Vec<_>>())?;
+    let nodes = testing::nodes();
+    let inclusion = Inclusion { index: 0, size: nodes.len() as u64, path: node_tree(&nodes)?.path(0).ok_or_else(|| anyhow!("no first node"))? };
     let mut samples = Vec::new();
     for _ in 0..repeats {
         let begun = Instant::now();
-        let agreed = judge(&root, &manifest, &digest, &envelopes, "web-0", testing::hour(3));
+        let approvals: Vec<DeliveredApproval> = serde_json::from_str(&approvals_json)?;
+        let package = Package { manifest: &bytes, digest: &digest, approvals: &approvals, inclusion: &inclusion };
+        let read = verify(&package, &nodes[0], testing::hour(3)).map_err(|refusal| anyhow!("refused: {refusal}"))?;
+        let signed = approvals.iter().filter_map(|approval| approval.signature.as_deref());
+        let envelopes = signed.map(|text| Envelope::read(text.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let agreed = judge(&root, &read, &digest, &envelopes, &nodes[0].name, testing::hour(3));
         samples.push(ms(begun));
         agreed.map_err(|refused| anyhow!("refused: {refused}"))?;
     }
     Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_timed_is_not_refused() {
+        assert_eq!(super::judged(2).unwrap().len(), 2);
+    }
 }

@@ -87,6 +87,10 @@ fn answer(request: &str, seen_before: bool) -> (u16, &'static str, String) {
         "POST /api/v1/runs/s1/approvals" => json(signed_run()),
         "GET /api/v1/auth/whoami" => json(json!({"user": "ann", "serviceAccount": false, "groups": [], "roles": [], "totpEnrolled": false, "via": "session"})),
         "GET /api/v1/trust" => json(trust()),
+        "POST /api/v1/trust/check" => json(json!({"changes": [], "findings": [
+            {"severity": "error", "name": "no-rule", "about": "template bank/pay", "message": "no rule of the root is about it"},
+            {"severity": "note", "name": "covered", "about": "template shop/restart", "message": "its own rules and those of shop must be met"}
+        ]})),
         // The root that was shown once is gone when it is asked for again.
         "GET /api/v1/trust/roots" if !seen_before => json(json!({"roots": [trust()["root"]]})),
         "GET /api/v1/trust/roots" => json(json!({"roots": []})),
@@ -312,6 +316,15 @@ fn a_trust_root_is_pinned_and_its_change_refused() {
         let (code, _, err) = texts(&synod(home.path(), args, ""));
         assert!(code == 4 && err.contains("it shows none, and sha256:") && err.contains("--trust-root"), "{code}: {err}");
     }
+}
+
+#[test]
+fn a_draft_is_looked_over_with_the_templates_of_the_server() {
+    let (home, _server) = signed_in();
+    let next = home.path().join("next.json").display().to_string();
+    let (code, out, err) = texts(&synod(home.path(), &["trust", "rotate", "--out", &next], ""));
+    assert!(code == 0 && out.contains("error: template bank/pay: no rule of the root is about it"), "{code}: {out}{err}");
+    assert!(!out.contains("template shop/restart"), "what is well is for `doctor` to tell: {out}");
 }
 
 #[test]

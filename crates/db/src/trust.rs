@@ -86,6 +86,12 @@ pub async fn add_node_key(tx: &mut Tx, key: &NodeKey, now: Timestamp) -> Result<
     Ok(())
 }
 
+/// The key a node joined with; absent for one that joined before keys were kept.
+pub async fn key_of_node(db: &mut impl Query, node_id: &str) -> Result<Option<String>> {
+    let row = db.first("SELECT digest FROM node_keys WHERE node_id = $1 ORDER BY since, digest LIMIT 1", params![node_id]).await?;
+    Ok(row.map(|row| row.text(0)))
+}
+
 /// The keys that the nodes of a run ever had.
 pub async fn node_keys_of_run(db: &mut impl Query, run: &str) -> Result<Vec<NodeKey>> {
     let rows = db

@@ -226,6 +226,25 @@ mod tests {
     }
 
     #[test]
+    fn its_time_has_come_within_what_clocks_may_differ() {
+        let at = Timestamp(good().now.0 + 3_600_000);
+        let outcome = |now: i64| {
+            let mut case = good();
+            let mut manifest = sample(&nodes(5));
+            manifest.not_before = Some(at);
+            (case.bytes, case.digest) = manifest.seal().unwrap();
+            case.approvals.iter_mut().for_each(|approval| approval.digest.clone_from(&case.digest));
+            let package = Package { manifest: &case.bytes, digest: &case.digest, approvals: &case.approvals, inclusion: &case.inclusion };
+            verify(&package, &case.node, Timestamp(now)).map(drop)
+        };
+        assert_eq!(outcome(at.0 - MAX_SKEW_MS - 1), Err(Refusal::TooEarly(at)));
+        assert_eq!(outcome(at.0 - MAX_SKEW_MS), Ok(()));
+        let end = sample(&nodes(5)).expires_at;
+        assert_eq!(outcome(end.0 + MAX_SKEW_MS), Ok(()));
+        assert_eq!(outcome(end.0 + MAX_SKEW_MS + 1), Err(Refusal::Expired(end)));
+    }
+
+    #[test]
     fn accepts_what_was_agreed_and_nothing_else() {
         assert_eq!(judge(|_| {}), None);
         assert_eq!(judge(|c| c.bytes = String::from_utf8(c.bytes.clone()).unwrap().replace("true", "false").into_bytes()), Some("digest"));

@@ -1,14 +1,14 @@
 //! The agents connected to this server, and the way tasks take to them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
-use synod_db::{approval, run, task};
+use synod_db::{Query, approval, run, task, trust};
 use synod_domain::error::code;
 use synod_domain::{Error, Result};
-use synod_protocol::agent::{Acknowledged, Assignment, Assignments, Cancel, Goodbye, Roots, ServerMessage, server_message};
+use synod_protocol::agent::{Acknowledged, Assignment, Assignments, Cancel, Goodbye, Roots, ServerMessage, Welcome, server_message};
 use tokio::sync::mpsc;
 
 use crate::app::App;
@@ -27,6 +27,8 @@ struct Session {
     number: i64,
     to_agent: mpsc::Sender<Outgoing>,
     sent: HashSet<(String, u32)>,
+    /// Up to which version of the trust root the node was told down this stream; nothing before it was welcomed.
+    roots: Option<u64>,
 }
 
 /// A run as it is delivered: everything that is the same for all its nodes.
@@ -45,8 +47,6 @@ pub struct Gateway {
     sessions: RwLock<HashMap<String, Session>>,
     packages: Mutex<BTreeMap<String, Arc<Package>>>,
     numbers: AtomicI64,
-    /// The newest version of the trust root the agents here were told of.
-    told: AtomicU64,
 }
 
 impl Gateway {
@@ -77,7 +77,7 @@ impl Gateway {
     pub fn register(&self, node: &str) -> (i64, mpsc::Receiver<Outgoing>) {
         let (to_agent, from_server) = mpsc::channel(BACKLOG);
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        self.write().insert(node.to_owned(), Session { number, to_agent, sent: HashSet::new() });
+        self.write().insert(node.to_owned(), Session { number, to_agent, sent: HashSet::new(), roots: None });
         (number, from_server)
     }
 
@@ -89,16 +89,33 @@ impl Gateway {
         }
     }
 
-    /// Up to which version of the trust root the agents here were told, before this one.
-    pub fn roots_told(&self, version: u64) -> u64 {
-        self.told.fetch_max(version, Ordering::AcqRel)
+    /// Sends the first message down a stream, with the trust roots up to a version. Before it neither roots nor tasks are sent.
+    pub fn welcome(&self, node: &str, number: i64, welcome: Welcome, version: u64) -> bool {
+        let mut sessions = self.write();
+        let Some(session) = sessions.get_mut(node).filter(|session| session.number == number) else { return false };
+        session.roots = Some(version);
+        session.try_send(server_message::Body::Welcome(welcome))
     }
 
-    /// Tells every agent here of trust roots.
-    pub fn tell_roots(&self, roots: Vec<Vec<u8>>) {
-        for node in self.nodes() {
-            self.send(&node, server_message::Body::Roots(Roots { roots: roots.clone() }));
-        }
+    /// Tells every agent here the trust roots up to a version that it was not told yet.
+    pub async fn tell_roots(&self, db: &mut impl Query, version: u64) -> Result<()> {
+        let behind = self.read().values().filter_map(|session| session.roots).filter(|told| *told < version).min();
+        let Some(told) = behind else { return Ok(()) };
+        let roots = trust::roots_after(db, told).await?;
+        // In one go with noting it, so that whatever is sent to an agent after comes after them.
+        self.write().retain(|node, session| {
+            // Who was welcomed meanwhile with less than was read is told at the next look: to an agent a gap is no root at all.
+            let Some(told) = session.roots.filter(|told| roots.first().is_some_and(|first| first.version <= told + 1)) else { return true };
+            let news: Vec<Vec<u8>> = roots.iter().filter(|root| root.version > told).map(|root| root.envelope.clone().into_bytes()).collect();
+            let Some(newest) = roots.last().filter(|_| !news.is_empty()) else { return true };
+            session.roots = Some(newest.version);
+            let heard = session.try_send(server_message::Body::Roots(Roots { roots: news }));
+            if !heard {
+                tracing::warn!(node, "the agent does not read; its stream is given up");
+            }
+            heard
+        });
+        Ok(())
     }
 
     /// Ends a node's stream and says why.
@@ -110,8 +127,7 @@ impl Gateway {
 
     /// Sends one message; `false` when the node is not connected here or its stream is stuck.
     pub fn send(&self, node: &str, body: server_message::Body) -> bool {
-        let message: Outgoing = Box::new(Ok(ServerMessage { body: Some(body) }));
-        let Some(stuck) = self.read().get(node).map(|session| session.to_agent.try_send(message).is_err()) else { return false };
+        let Some(stuck) = self.read().get(node).map(|session| !session.try_send(body)) else { return false };
         if stuck {
             tracing::warn!(node, "the agent does not read; its stream is given up");
             self.write().remove(node);
@@ -161,7 +177,7 @@ impl Gateway {
             }
         }
         for (run, tasks) in by_run {
-            match self.package(app, &run).await {
+            match self.prepared(app, &run).await {
                 Ok(package) => self.hand_out(&package, tasks)?,
                 Err(error) => failed = Some(error),
             }
@@ -169,10 +185,22 @@ impl Gateway {
         failed.map_or(Ok(elsewhere), Err)
     }
 
+    /// A run's package, once the agents here were told the trust root it was judged by: by an older one they would refuse. Whoever
+    /// published it may have done so at another server a moment ago.
+    async fn prepared(&self, app: &App, run: &str) -> Result<Arc<Package>> {
+        let package = self.package(app, run).await?;
+        if let Some(version) = package.judged_by {
+            self.tell_roots(&mut app.db.reader().await?, version).await?;
+        }
+        Ok(package)
+    }
+
     fn hand_out(&self, package: &Package, tasks: Vec<task::Assigned>) -> Result<()> {
         for task in tasks {
-            // Marked as sent only here, where nothing can come in between.
-            let fresh = self.write().get_mut(&task.node_id).is_some_and(|session| session.sent.insert((task.run.clone(), task.idx)));
+            // Marked as sent only here, where nothing can come in between. What an agent that is not welcomed yet is to do, it is
+            // told right after.
+            let ready = |session: &mut Session| session.roots.is_some_and(|told| package.judged_by.is_none_or(|version| told >= version));
+            let fresh = self.write().get_mut(&task.node_id).is_some_and(|session| ready(session) && session.sent.insert((task.run.clone(), task.idx)));
             if fresh {
                 let assignment = package.assignment(&task)?;
                 self.send(&task.node_id, server_message::Body::Assignments(Assignments { assignments: vec![assignment] }));
@@ -217,6 +245,13 @@ impl Gateway {
             packages.pop_first();
         }
         Ok(package)
+    }
+}
+
+impl Session {
+    /// Puts a message on its way; `false` when the agent does not read.
+    fn try_send(&self, body: server_message::Body) -> bool {
+        self.to_agent.try_send(Box::new(Ok(ServerMessage { body: Some(body) }))).is_ok()
     }
 }
 

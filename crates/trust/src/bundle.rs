@@ -23,7 +23,7 @@ use crate::envelope::Envelope;
 use crate::root::{Chain, Root};
 use crate::{result, strict};
 
-use story::{At, Story, time};
+use story::{At, NodeKeys, Story, named_key, time};
 pub use story::{WholeLog, compare};
 
 /// The version of the file's form.
@@ -33,6 +33,8 @@ const INCOMPLETE: &str =
     "that nothing else was recorded about the run: proofs say that what is shown is in the log, not that it is all; a copy of the whole log can tell";
 /// What the log cannot say.
 const TIMES: &str = "when it happened: times are the words of the server, and of the machines where was signed; proven is the order, by places in the log";
+/// What the log says of nodes' keys is the server's word.
+const KEYS: &str = "that each node's key is the node's own: the server logs it when the node joins; whoever held the server before this run was approved could have logged a key of their own and signed results with it; the node itself can tell its key";
 /// The largest file, in bytes.
 pub const MAX_BUNDLE: usize = 64 << 20;
 
@@ -187,6 +189,9 @@ pub fn verify_bundle(bundle: &Bundle, pinned: &str, log: &VerifierKey, now: Time
         Some(rule) => case.break_glass(rule, &mut report),
     }
     report.unproven.splice(0..0, [INCOMPLETE.to_owned(), TIMES.to_owned()]);
+    if !bundle.results.is_empty() {
+        report.unproven.push(KEYS.to_owned());
+    }
     report
         .unproven
         .push(format!("that version {} of the trust root is the newest: a later one may have revoked keys", chain.newest().version()));
@@ -227,9 +232,6 @@ fn hashes(texts: &[String]) -> Result<Vec<Hash>, String> {
     texts.iter().map(one).collect()
 }
 
-/// Which keys the log says are which nodes', by node id: of events that are proved only.
-type NodeKeys = BTreeMap<String, BTreeMap<String, u64>>;
-
 fn events<'a>(bundle: &'a Bundle, head: &Checkpoint, report: &mut Report) -> (NodeKeys, Story<'a>) {
     let mut keys = NodeKeys::new();
     let mut seen = BTreeSet::new();
@@ -258,8 +260,7 @@ fn events<'a>(bundle: &'a Bundle, head: &Checkpoint, report: &mut Report) -> (No
         if ok {
             proven.push(logged);
         }
-        let (id, key) = (event.pointer("/data/id").and_then(Value::as_str), event.pointer("/data/key").and_then(Value::as_str));
-        if let (true, Some(id), Some(key)) = (ok && [types::NODE_JOINED, types::NODE_RENEWED].contains(&kind), id, key) {
+        if let (true, Some((id, key))) = (ok, named_key(kind, &event["data"])) {
             // The first time counts: renewals of a certificate keep the key.
             let first = keys.entry(id.to_owned()).or_default().entry(key.to_owned()).or_insert(*index);
             *first = (*first).min(*index);
@@ -295,6 +296,15 @@ fn entry(node: &Node) -> NodeEntry {
     NodeEntry { id: node.id.clone(), name: node.name.clone() }
 }
 
+/// Why one of two keys of a node is not its own.
+const TWO_KEYS: &str = "a node keeps its key, so whoever held the server logged one of them; ask the node which is its own";
+
+/// Another key of a node than this one, logged before the run was approved. Later ones are of no use for what was approved before.
+fn second<'k>(known: &'k BTreeMap<String, u64>, key: &str, approved: Option<u64>) -> Option<(&'k str, u64)> {
+    let other = known.iter().find(|(other, leaf)| *other != key && approved.is_none_or(|approved| **leaf < approved));
+    other.map(|(other, leaf)| (other.as_str(), *leaf))
+}
+
 /// Checks the results.
 fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, story: &Story<'_>, now: Timestamp, report: &mut Report) {
     let mut signed: BTreeMap<u32, String> = BTreeMap::new();
@@ -311,12 +321,16 @@ fn results(bundle: &Bundle, manifest: &Manifest, keys: &NodeKeys, story: &Story<
                 return Err("another result of the same node is in the bundle".to_owned());
             }
             let key = result::key_id(&spki);
-            let place = keys.get(&statement.node.id).and_then(|known| known.get(&key)).ok_or_else(|| {
+            let known = keys.get(&statement.node.id);
+            let place = known.and_then(|known| known.get(&key)).ok_or_else(|| {
                 format!("signed by {key}, but no logged event in the bundle says that this is the node's key; add its `synod.node.joined` event")
             })?;
             // Whoever holds the server can log a key of its own as the node's; but not before it knew what there is to sign.
             if let Some(approved) = approved.filter(|approved| place > approved) {
                 return Err(format!("its key was logged at leaf {place}, after the run was approved at leaf {approved}"));
+            }
+            if let Some((other, leaf)) = known.and_then(|known| second(known, &key, approved)) {
+                return Err(format!("signed by {key}, and at leaf {leaf} the log names another key of this node, {other}: {TWO_KEYS}"));
             }
             if let Some(at) = statement.started_at {
                 let early = manifest.not_before.unwrap_or(manifest.created_at);
@@ -423,6 +437,7 @@ impl Case<'_> {
             by
         })();
         report.say("agreement", outcome);
+        report.unproven.push(format!("how often rule {rule} was used that day: the server counts for all nodes and each node what it starts itself; a copy of the whole log tells of the others"));
         let closed = self.story.first(types::RUN_INCIDENT).is_some();
         let outcome = match self.story.first(types::RUN_RATIFIED) {
             Some(at) => self.ratified(at),

@@ -113,6 +113,49 @@ fn every_part_matters() {
     }
 }
 
+/// A thief with the whole server logs a key of their own as a node's, and signs its result.
+fn forged(log: impl Fn(&mut Vec<Value>, String), shown: Option<usize>) -> Report {
+    let forger = Signer::p256("forger");
+    let spki = forger.public().to_spki();
+    let change = |all: &mut Vec<Value>| log(all, result::key_id(&spki));
+    let more = shown.map(|place| testing::logged(place, change));
+    judged_of(change, |b| {
+        let statement = went_well(&sample(), 0);
+        b.results[0] = NodeResult { envelope: statement.signed(&spki, &forger.bare(&statement.to_be_signed())), spki: strict::to_base64(&spki) };
+        b.events.extend(more);
+    })
+}
+
+#[test]
+fn a_node_has_one_key() {
+    let words = |report: Report| failures(report).join("\n");
+    let joined = |event: &mut Value, key: &str| {
+        event["type"] = json!(types::NODE_RENEWED);
+        event["data"] = json!({"id": "id-0", "key": key});
+    };
+    // Logged once there was something to sign.
+    let found = words(forged(|all, key| joined(&mut all[14], &key), Some(14)));
+    assert!(found.contains("result of web-0: its key was logged at leaf 14, after the run was approved at leaf 8"), "{found}");
+    // Logged before, beside the true one; whichever of them signed.
+    let second = |all: &mut Vec<Value>, key: String| {
+        all.insert(3, all[0].clone());
+        all.pop();
+        joined(&mut all[3], &key);
+    };
+    let found = words(forged(second, Some(14)));
+    assert!(found.contains("result of web-0: signed by") && found.contains("and at leaf 0 the log names another key of this node"), "{found}");
+    let last = testing::logged(14, |all| second(all, "sha256:00".into()));
+    let found = words(judged_of(|all| second(all, "sha256:00".into()), |b| b.events.push(last)));
+    assert!(found.contains("result of web-0: signed by") && found.contains("and at leaf 3 the log names another key of this node, sha256:00"), "{found}");
+    // A key that is logged later takes nothing from what was signed before.
+    let late = |all: &mut Vec<Value>| joined(&mut all[14], "sha256:00");
+    let last = testing::logged(14, late);
+    assert_eq!(words(judged_of(late, |b| b.events.push(last))), "");
+    // Where the thief's evidence leaves the true key out, and the log has no other, it says that it cannot tell.
+    let report = forged(|all, key| all[0]["data"]["key"] = json!(key), None);
+    assert!(report.ok() && report.unproven.iter().any(|words| words.contains("could have logged a key of their own")), "{report:?}");
+}
+
 #[test]
 fn a_result_that_is_withheld_is_told_of() {
     let report = judged(|b| drop(b.results.remove(0)));
@@ -275,6 +318,19 @@ fn a_copy_of_the_whole_log_shows_what_was_left_out() {
     assert!(found[0].contains("leaves out: synod.task.contradicted at leaf 16"), "{found:?}");
     let report = compared(&bundle, 15, &whole(&more, None));
     assert!(report.ok() && report.unproven.len() == 1 && report.unproven[0].contains("synod.task.contradicted at leaf 16 since"), "{report:?}");
+    // Which key was left out.
+    let second = |place: usize| {
+        whole(
+            &move |all| {
+                all[place]["type"] = json!(types::NODE_JOINED);
+                all[place]["data"] = json!({"id": "id-1", "key": "sha256:00"});
+            },
+            None,
+        )
+    };
+    let found = failures(compared(&bundle, 20, &second(3))).join("; ");
+    assert!(found.contains("node keys: the log names two keys of one node: web-1: ") && found.contains("sha256:00 at leaf 3"), "{found}");
+    assert_eq!(failures(compared(&bundle, 20, &second(15))), [""; 0], "a key that came later signed nothing of this run");
     let found = failures(compared(&bundle, 20, &whole(&|all| published(all, 15, json!({"version": 2})), None)));
     assert!(found[0].contains("version 2 of the trust root was published at leaf 15"), "{found:?}");
 }

@@ -27,6 +27,8 @@ pub use root::{Chain, Root, RootDoc, RootError};
 pub use standing::{RuleStanding, Standing, stand, stand_ratification};
 
 #[cfg(any(test, feature = "testing"))]
+pub mod fuzzing;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 #[cfg(test)]

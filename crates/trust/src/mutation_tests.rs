@@ -2,12 +2,13 @@
 //! every value of every document.
 
 use serde_json::{Value, json};
+use synod_domain::approval::Decision;
 use synod_domain::manifest::Manifest;
 
-use crate::approval::{self, Refused, judge, verify_one};
+use crate::approval::{self, Refused, judge, judge_break_glass, judge_ratification, verify_one};
 use crate::envelope::Envelope;
 use crate::root::{Root, first};
-use crate::testing::{doc, hour, manifest, people, root, root_json, signed_root, signer, yes};
+use crate::testing::{decision, doc, hour, manifest, people, root, root_json, signed_root, signer, yes};
 use crate::{root as roots, strict};
 
 struct Case {
@@ -155,6 +156,52 @@ fn nothing_of_the_manifest_can_be_changed() {
         let Some(manifest) = serde_json::from_value::<Manifest>(bent).ok().filter(|m| *m != case.manifest) else { continue };
         refused(&manifest, &case.digest, &what);
         refused(&manifest, &manifest.seal().unwrap().1, &what);
+    }
+}
+
+/// One bit of each byte, each time another, and every value of a decision, with the signature it had.
+fn bent(person: &str, envelope: &Envelope) -> Vec<(String, Envelope)> {
+    let some = |(bit, _): &(usize, Vec<u8>)| bit % 8 == bit / 8 % 8;
+    let mut all: Vec<(String, Envelope)> = flipped(&envelope.to_bytes())
+        .filter(some)
+        .filter_map(|(bit, bytes)| Some((format!("bit {bit} of the envelope"), Envelope::read(&bytes).ok()?)))
+        .collect();
+    let opened = envelope.open(approval::PAYLOAD_TYPE).unwrap();
+    let id = signer(person).key().id().0.clone();
+    let with = |payload: &[u8]| Envelope::new(approval::PAYLOAD_TYPE, payload).with(&id, &opened.signatures[0].1);
+    all.extend(flipped(&opened.payload).filter(some).map(|(bit, payload)| (format!("bit {bit} of the payload"), with(&payload))));
+    let values = changed(&serde_json::from_slice(&opened.payload).unwrap());
+    all.extend(values.into_iter().map(|(what, value)| (what, with(&synod_domain::canonical::canonical(&value).unwrap()))));
+    all
+}
+
+#[test]
+fn nothing_of_a_start_alone_or_of_its_ratification_can_be_changed() {
+    let mut case = Case::new();
+    case.manifest.break_glass = Some("night".into());
+    case.manifest.requester = "ann".into();
+    case.digest = case.manifest.seal().unwrap().1;
+    let alone = decision("ann", &signer("ann"), &case.manifest, Decision::Approve, |said| said.break_glass = true);
+    let start = |manifest: &Manifest, digest: &str, envelope: &Envelope| {
+        judge_break_glass(&case.root, manifest, digest, "night", envelope, "web-1", 0, hour(3)).map(drop)
+    };
+    assert_eq!(start(&case.manifest, &case.digest, &alone), Ok(()));
+    for (what, envelope) in bent("ann", &alone) {
+        assert!(start(&case.manifest, &case.digest, &envelope).is_err(), "{what}");
+    }
+    for (what, value) in changed(&serde_json::to_value(&case.manifest).unwrap()) {
+        let Some(manifest) = serde_json::from_value::<Manifest>(value).ok().filter(|m| *m != case.manifest) else { continue };
+        assert!(start(&manifest, &case.digest, &alone).is_err(), "{what}, with the old digest");
+        assert!(start(&manifest, &manifest.seal().unwrap().1, &alone).is_err(), "{what}, with its own digest");
+    }
+    let after = |name: &str| decision(name, &signer(name), &case.manifest, Decision::Approve, |said| said.ratifies = true);
+    let ratify = |envelopes: &[Envelope]| judge_ratification(&case.root, &case.manifest, &case.digest, envelopes, "web-1", hour(3)).map(drop);
+    assert_eq!(ratify(&["bob", "carol", "eve"].map(after)), Ok(()));
+    for name in ["bob", "carol", "eve"] {
+        let others = ["bob", "carol", "eve"].into_iter().filter(|other| *other != name).map(after).collect::<Vec<_>>();
+        for (what, envelope) in bent(name, &after(name)) {
+            assert!(ratify(&[&others[..], &[envelope]].concat()).is_err(), "{name}: {what}");
+        }
     }
 }
 

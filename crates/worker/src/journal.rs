@@ -102,14 +102,18 @@ impl Journal {
         self.0.lock().seen(task)
     }
 
+    /// What [`Journal::begin`] would say now, with nothing recorded.
+    pub fn before(&self, task: &str, digest: &str, expires_at: Timestamp) -> Seen {
+        self.0.lock().before(task, digest, expires_at)
+    }
+
     /// Records that a task is about to run, durably. Anything but `Never` means that it must not run.
     pub async fn begin(&self, task: &str, digest: &str, expires_at: Timestamp) -> Result<Seen> {
         let record = Record::Begun { task: task.to_owned(), digest: digest.to_owned(), expires_at };
         let wait = {
             let mut state = self.0.lock();
-            match state.seen(task) {
-                Seen::Never if state.may_run(digest, expires_at) => {}
-                Seen::Never => return Ok(Seen::Done),
+            match state.before(task, digest, expires_at) {
+                Seen::Never => {}
                 seen => return Ok(seen),
             }
             let wait = self.0.append(&[&record], true);
@@ -150,7 +154,7 @@ impl Journal {
         sign: &dyn Fn(&Ended) -> Option<String>,
     ) -> impl Future<Output = Arc<Ended>> + Send + use<> {
         let mut state = self.0.lock();
-        if until > expires_at || !state.may_run(digest, until) {
+        if until > expires_at || !state.may_run(&ended.task, digest, until) {
             return self.settle_in(&mut state, "", expires_at, Arc::new(ended));
         }
         ended.signed = sign(&ended);

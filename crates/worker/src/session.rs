@@ -268,7 +268,7 @@ impl<E: Executor> Session<E> {
             Err(error) => tracing::warn!(%error, "the list of servers could not be stored"),
         }
         tracing::info!(server = %welcome.server_id, %address, "connected");
-        self.guard.welcome(welcome);
+        self.guard.welcome(welcome, self.options.clock.now());
     }
 
     async fn converse(&mut self, up: mpsc::Sender<AgentMessage>, mut down: Streaming<ServerMessage>, welcome: &Welcome) -> End {
@@ -306,6 +306,7 @@ impl<E: Executor> Session<E> {
                     Err(_) => return End::Lost("the stream broke".into()),
                 },
                 _ = heartbeat.tick() => {
+                    self.guard.beat(self.options.clock.now());
                     let mut facts_json = String::new();
                     if facts_at.elapsed() >= self.options.facts_interval {
                         facts_at = Instant::now();
@@ -331,7 +332,10 @@ impl<E: Executor> Session<E> {
     fn receive(&mut self, message: ServerMessage, up: &mpsc::Sender<AgentMessage>) -> Option<End> {
         match message.body? {
             Down::Assignments(list) => list.assignments.into_iter().for_each(|assignment| self.tasks.assign(assignment)),
-            Down::Acknowledged(acknowledged) => self.journal.ack(&acknowledged.tasks),
+            Down::Acknowledged(acknowledged) => {
+                self.journal.ack(&acknowledged.tasks);
+                self.guard.acknowledged(self.options.clock.now());
+            }
             Down::Cancel(cancel) => self.tasks.cancel(cancel.tasks),
             Down::Certificate(certificate) => match self.identity().renewed(certificate.certificate_pem) {
                 Ok(()) => tracing::info!("the node's certificate was renewed"),

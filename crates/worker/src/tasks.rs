@@ -10,7 +10,7 @@ use synod_domain::merkle::{Hash, Inclusion};
 use synod_domain::task::{Outcome, Phase};
 use synod_domain::verify::{DeliveredApproval, Package, Refusal, verify};
 use synod_domain::{Span, Timestamp, canonical};
-use synod_protocol::agent::{Assignment, split_task};
+use synod_protocol::agent::Assignment;
 use tokio::sync::Notify;
 
 use crate::executor::{Cancel, CancelSender, Executor, Secrets, Why, Work};
@@ -240,10 +240,15 @@ impl<E: Executor> Tasks<E> {
             }
             None => {}
         }
-        if let Err(refusal) = self.guard.count_break_glass(&ready.manifest, now) {
-            return Some(self.refuse(&assignment, &refusal, expires_at, now).await);
+        let mut begun = Ok(self.journal.before(&task, &assignment.digest, expires_at));
+        // What was seen before uses up nobody's bound.
+        if matches!(begun, Ok(Seen::Never)) {
+            if let Err(refusal) = self.guard.count_break_glass(&ready.manifest, &assignment.digest, now) {
+                return Some(self.refuse(&assignment, &refusal, expires_at, now).await);
+            }
+            begun = self.journal.begin(&task, &assignment.digest, expires_at).await;
         }
-        match self.journal.begin(&task, &assignment.digest, expires_at).await {
+        match begun {
             Ok(Seen::Never) => {}
             Ok(Seen::Running) => return None,
             Ok(Seen::Ended(ended)) => return Some(ended),
@@ -279,6 +284,7 @@ impl<E: Executor> Tasks<E> {
         tracing::info!(%task, phase = %outcome.phase, reason = outcome.reason.as_deref(), "task ended");
         let mut ended = Ended { task, outcome, output: kept.chunks, signed: None };
         ended.signed = self.sign(&assignment.digest, &ended);
+        self.guard.ended(self.now());
         Some(self.journal.end(ended).await)
     }
 
@@ -326,8 +332,8 @@ impl<E: Executor> Tasks<E> {
         let (manifest, approvals) = self.verify(assignment, now).map_err(|refusal| (refusal, forget_at))?;
         let expires_at = manifest.expires_at;
         let here = |refusal| (refusal, expires_at);
-        if split_task(&assignment.task).is_none_or(|(run, _)| run != manifest.run) {
-            return Err(here(Refusal::Malformed("the task does not belong to the manifest's run".into())));
+        if assignment.task != format!("{}.{}", manifest.run, assignment.index) {
+            return Err(here(Refusal::Malformed("the task is not this node's part of the manifest's run".into())));
         }
         let server_now = now.0.saturating_add(self.offset.load(Ordering::Relaxed));
         if assignment.start_by_ms > 0 && server_now > assignment.start_by_ms {

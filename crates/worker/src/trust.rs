@@ -6,7 +6,7 @@ mod glass;
 mod roots;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use synod_domain::Timestamp;
@@ -88,6 +88,14 @@ fn refused(why: &Refused) -> Refusal {
     refusal(why.name(), why.to_string())
 }
 
+/// That something must not be forgotten and cannot be stored.
+fn not_stored(what: &str, file: &Path, error: &Error) -> Alarm {
+    let message =
+        format!("{what} could not be stored in {}: {error}. It is forgotten when the agent stops; it is tried again with each heartbeat", file.display());
+    tracing::error!("{message}");
+    Alarm { about: "trust".into(), name: "not-stored".into(), message, task: String::new(), evidence: String::new() }
+}
+
 /// A task whose manifest is verified and whose approvals are still only claims.
 pub(crate) struct Case<'a> {
     pub(crate) task: &'a str,
@@ -147,9 +155,26 @@ impl Guard {
     }
 
     /// Takes in what a server says first. An alarm about the log is raised again with every stream.
-    pub(crate) fn welcome(&self, welcome: &Welcome) {
+    pub(crate) fn welcome(&self, welcome: &Welcome, now: Timestamp) {
         self.roots(&welcome.roots);
-        self.alarm(self.watch.greet(&welcome.log_key, welcome.checkpoint.as_ref()));
+        self.watched(self.watch.greet(&welcome.log_key, welcome.checkpoint.as_ref(), now));
+    }
+
+    /// A task ended here.
+    pub(crate) fn ended(&self, now: Timestamp) {
+        self.watch.ended(now);
+    }
+
+    /// A server took results in.
+    pub(crate) fn acknowledged(&self, now: Timestamp) {
+        self.watch.acknowledged(now);
+    }
+
+    /// A heartbeat is due.
+    pub(crate) fn beat(&self, now: Timestamp) {
+        self.alarm(self.roots.retry());
+        self.watch.retry();
+        self.watched(self.watch.beat(now));
     }
 
     /// Takes in roots that were published since; says whether one was new.
@@ -157,14 +182,19 @@ impl Guard {
         if self.mode == TrustMode::Off {
             return false;
         }
-        let (grew, alarm) = self.roots.take(offered);
-        self.alarm(alarm);
+        let (grew, alarms) = self.roots.take(offered);
+        alarms.into_iter().for_each(|alarm| self.alarms.push(alarm));
         grew
     }
 
     /// Takes in a later checkpoint of the audit log.
     pub(crate) fn checkpoint(&self, checkpoint: &Checkpoint) {
-        self.alarm(self.watch.consider(checkpoint));
+        self.watched(self.watch.consider(checkpoint));
+    }
+
+    fn watched(&self, alarm: Option<Alarm>) {
+        self.alarm(alarm);
+        self.alarm(self.watch.untold());
     }
 
     fn alarm(&self, alarm: Option<Alarm>) {
@@ -177,7 +207,7 @@ impl Guard {
     pub(crate) fn judge(&self, case: &Case<'_>) -> Result<(), Refusal> {
         match self.mode {
             TrustMode::Off => Ok(()),
-            TrustMode::Enforce => self.watch.sound().and_then(|()| self.agreed(case)),
+            TrustMode::Enforce => self.watch.sound(case.now).and_then(|()| self.agreed(case)),
             TrustMode::Observe => {
                 if let Err(Refusal::Trust { name, why }) = self.agreed(case) {
                     tracing::warn!(task = case.task, name, "would be refused if trust were enforced: {why}");
@@ -208,7 +238,7 @@ impl Guard {
         let [envelope] = &envelopes[..] else {
             return Err(shut(format!("{} signed decisions came along; it takes the one of {}", envelopes.len(), manifest.requester)));
         };
-        let used = self.glass.used(rule, &manifest.run, now);
+        let used = self.glass.used(rule, digest, now);
         let verified = judge_break_glass(root, manifest, digest, rule, envelope, node, used, now).map_err(|e| refused(&e))?;
         if verified.person != manifest.requester {
             return Err(shut(format!("{} asked for it and {} signed; whoever starts it alone signs for it", manifest.requester, verified.person)));
@@ -217,7 +247,7 @@ impl Guard {
     }
 
     /// Counts a start by break-glass, durably; it must come right before the task begins.
-    pub(crate) fn count_break_glass(&self, manifest: &Manifest, now: Timestamp) -> Result<(), Refusal> {
+    pub(crate) fn count_break_glass(&self, manifest: &Manifest, digest: &str, now: Timestamp) -> Result<(), Refusal> {
         let Some(rule) = manifest.break_glass.as_deref().filter(|_| self.mode != TrustMode::Off) else { return Ok(()) };
         let enforce = self.mode == TrustMode::Enforce;
         let per_day = || {
@@ -225,7 +255,7 @@ impl Guard {
             chain.newest().doc().break_glass.iter().find(|known| known.name == rule).map(|known| known.per_day)
         };
         let most = if enforce { per_day().unwrap_or(0) } else { u32::MAX };
-        match self.glass.count(rule, &manifest.run, most, now) {
+        match self.glass.count(rule, digest, most, now) {
             Ok(true) => Ok(()),
             // Another one began since this was judged.
             Ok(false) => Err(refused(&Refused::BreakGlass(format!("rule {rule} may be used {most} times a day and was, in this moment")))),

@@ -66,15 +66,15 @@ async fn tasks_are_verified_executed_and_reported_once() {
     // Not acknowledged: the same result again.
     stream.assign(vec![good.clone()]).await;
     assert_eq!(stream.finished("r1.0").await.0, outcome);
-    // Acknowledged: a replay, under its own name or another.
+    // Acknowledged: a replay. Another name is not this node's.
     acknowledged(&agent, &stream, "r1.0").await;
     let mut renamed = good.clone();
     renamed.task = "r1.7".into();
     stream.assign(vec![good, renamed]).await;
-    for task in ["r1.0", "r1.7"] {
+    for (task, name) in [("r1.0", "replay: "), ("r1.7", "malformed: ")] {
         let (outcome, _) = stream.finished(task).await;
         assert_eq!(outcome.phase, Phase::Refused);
-        assert!(outcome.reason.unwrap().starts_with("replay: "));
+        assert!(outcome.reason.unwrap().starts_with(name));
     }
 
     // Each defect has its refusal.

@@ -29,9 +29,11 @@ stories! {
     a_proof_waits_for_the_log
     a_restart_continues_it
     a_changed_row_is_found
+    a_deleted_row_is_found
     an_edited_history_is_noticed
     a_dropped_event_is_noticed
     witnesses_see_it_grow
+    a_log_that_could_not_be_shown_is_shown_later
     alarms_are_recorded
     what_would_not_fit_is_refused
 }
@@ -277,6 +279,39 @@ async fn a_changed_row_is_found(h: Harness) {
     assert!(check_inclusion(&leaf, proof.index, head.size, &path, &head.root).is_err());
 }
 
+async fn a_deleted_row_is_found(h: Harness) {
+    h.shop("bob:viewer").await;
+    many(&h, 300).await;
+    whole(&h).await;
+    let alice = h.client("alice").await;
+    let before = read(&alice).await;
+    let gone = h.event("", types::BOOTSTRAPPED).await.position;
+    let place = usize::try_from(gone).unwrap() - 1;
+    h.sql(&format!("DELETE FROM event_positions WHERE position = {gone}")).await;
+    assert_eq!(h.sql("DELETE FROM events WHERE type = 'synod.server.bootstrapped'").await, 1);
+    logged_in(&h, 1).await;
+    whole(&h).await;
+    // It cannot be unwritten: its hash stays, its entry is empty, and all others are in their places.
+    let log = read(&alice).await;
+    let empty: Vec<usize> = (0..log.entries.len()).filter(|n| log.entries[*n].is_empty()).collect();
+    assert_eq!(empty, [place]);
+    let bent: Vec<usize> = (0..log.leaves.len()).filter(|n| leaf_hash(&log.entries[*n]) != log.leaves[*n]).collect();
+    assert_eq!(bent, [place], "the others are what was logged");
+    assert_eq!(log.leaves[..before.leaves.len()], before.leaves[..]);
+    let root = Edge::empty().grow(&log.leaves).unwrap().root;
+    assert_eq!(root, log.head.root, "the root is recomputed from the hash that is kept");
+    let mut reader = h.app().db.reader().await.unwrap();
+    let proof = synod_server::audit::consistency(&mut reader, before.head.size, log.head.size).await.unwrap();
+    let mut witness = Witness::new(key(&alice).await);
+    witness.consider(&before.note, &[]).unwrap();
+    assert!(matches!(witness.consider(&log.note, &proof), Ok(Seen::Grew { .. })), "nothing that witnesses saw was undone");
+    // A proof of it is refused with the reason, to those who may see everything.
+    let path = format!("{API}/audit/proofs/{gone}");
+    assert!(refused(alice.get::<AuditProof>(&path).await, "SYN-3000").detail.contains("only its hash is kept"));
+    assert!(!refused(h.client("bob").await.get::<AuditProof>(&path).await, "SYN-3000").detail.contains("hash"));
+    let _: AuditProof = alice.get(&format!("{API}/audit/proofs/{}", gone + 1)).await.unwrap();
+}
+
 /// A witness that saw the log before somebody with the whole server, its database and its keys rewrote it.
 async fn rewritten(mut h: Harness, rewrite: &[&str]) -> Alarm {
     let identity = h.identity("web-1", &[]).await;
@@ -390,6 +425,21 @@ async fn witnesses_see_it_grow(h: Harness) {
     // A size nobody can have seen gets the newest head, for the agent to call out.
     let shown = greeted(&h, &identity, 1 << 40).await.welcome.checkpoint.unwrap();
     assert!(shown.proof.is_empty());
+}
+
+async fn a_log_that_could_not_be_shown_is_shown_later(h: Harness) {
+    let identity = h.identity("web-1", &[]).await;
+    h.app().log.set_pace(Span::secs(0));
+    whole(&h).await;
+    h.sql("ALTER TABLE audit_heads RENAME TO audit_heads_away").await;
+    let mut one = greeted(&h, &identity, 5).await;
+    assert_eq!(one.welcome.checkpoint, None, "its work goes on all the same");
+    h.sql("ALTER TABLE audit_heads_away RENAME TO audit_heads").await;
+    let size = whole(&h).await;
+    // It has seen all there is, and waits to be shown that it still is there.
+    beat(&one.stream, size).await;
+    let head = Checkpoint::open(&checkpoint(&mut one.stream).await.note, &key(&h.anyone()).await).unwrap();
+    assert!(head.size >= size);
 }
 
 async fn alarms_are_recorded(h: Harness) {

@@ -395,12 +395,15 @@ async fn a_certificate_for_nonsense_is_not_issued(h: Harness) {
     let mut mallory = h.hostile("web-1", &[]).await;
     let before = h.connected("web-1").await.certificate_expires_at;
     h.clock.shift(1000);
-    for csr_pem in [String::new(), "\0".into(), "x".repeat(1 << 20), mallory.identity.certificate_pem().to_owned()] {
+    let another_key = h.identity("web-2", &[]).await.renewal().unwrap();
+    for csr_pem in [String::new(), "\0".into(), "x".repeat(1 << 20), mallory.identity.certificate_pem().to_owned(), another_key] {
         mallory.say(Some(Up::Renewal(Renewal { csr_pem }))).await;
     }
     mallory.report_and_wait(Vec::new()).await;
     assert_eq!(h.connected("web-1").await.certificate_expires_at, before);
     assert!(h.events("").await.iter().all(|event| event.kind != "synod.node.certificate_renewed"));
+    mallory.say(Some(Up::Renewal(Renewal { csr_pem: mallory.identity.renewal().unwrap() }))).await;
+    h.event("", "synod.node.certificate_renewed").await;
 }
 
 async fn a_flood_holds_up_nobody(h: Harness) {

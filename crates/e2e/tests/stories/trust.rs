@@ -5,12 +5,17 @@ use synod_domain::approval::Decision;
 use synod_domain::run::{Phase, Ratification};
 use synod_domain::{Span, task};
 use synod_e2e::consensus::*;
+use synod_e2e::hostile::Hostile;
 use synod_e2e::*;
+use synod_protocol::agent::Hello;
+use synod_protocol::agent::server_message::Body as Down;
 use synod_protocol::http::client::Client;
 use synod_protocol::http::run::{Run, RunRequest};
 use synod_protocol::http::trust::{RootCheck, Trust};
 use synod_trust::audit::VerifierKey;
 use synod_trust::bundle::{Bundle, verify_bundle};
+use synod_trust::strict;
+use synod_trust::testing::{doc, signed_root};
 use synod_worker::TrustMode;
 
 stories! {
@@ -21,10 +26,12 @@ stories! {
     a_revoked_key_counts_no_more
     roots_follow_one_another
     one_may_go_ahead_alone_and_answers_for_it
+    break_glass_is_bounded_when_it_is_signed
     an_incident_closes_what_nobody_ratifies
     nobody_starts_alone_what_they_wrote
     a_root_that_asks_for_less_lets_pending_runs_begin
     a_decision_signed_ahead_counts_on_a_node_that_is_behind
+    a_root_published_elsewhere_is_told_before_what_begins_by_it
     nodes_that_only_observe_say_what_they_would_refuse
     nodes_without_a_rule_are_told_of_beforehand
     a_rewritten_log_stops_the_fleet
@@ -91,10 +98,18 @@ async fn what_people_signed_runs_and_can_be_verified_years_later(h: Harness) {
         let bent: Bundle = serde_json::from_value(bent).unwrap();
         assert!(!verify_bundle(&bent, &pinned, &log, now).ok(), "{place} was changed and not found");
     }
-    // Whoever stole the database and altered a result gets no further.
-    h.sql(&format!("UPDATE results SET envelope = replace(envelope, 'ey', 'eY') WHERE run_id = '{}'", done.summary.id)).await;
-    let altered: Result<Bundle, _> = h.client("alice").await.get(&format!("{API}/runs/{}/bundle", done.summary.id)).await;
-    assert!(altered.is_err() || !verify_bundle(&altered.unwrap(), &pinned, &log, now).ok());
+    // Whoever stole the database makes a success into a failure. It reads as well as before, but the node did not sign it.
+    let (_, said) = synod_db::task::signed_of_run(&mut h.app().db.reader().await.unwrap(), &done.summary.id).await.unwrap().remove(0);
+    let mut envelope: Value = serde_json::from_str(&said).unwrap();
+    let payload = String::from_utf8(strict::from_base64(envelope["payload"].as_str().unwrap()).unwrap()).unwrap();
+    let forged = payload.replacen("\"phase\":\"succeeded\"", "\"phase\":\"failed\"", 1);
+    assert_ne!(payload, forged);
+    envelope["payload"] = json!(strict::to_base64(forged.as_bytes()));
+    h.sql(&format!("UPDATE results SET envelope = '{envelope}' WHERE run_id = '{}' AND envelope = '{said}'", done.summary.id)).await;
+    let altered: Bundle = h.client("alice").await.get(&format!("{API}/runs/{}/bundle", done.summary.id)).await.unwrap();
+    let report = verify_bundle(&altered, &pinned, &log, now);
+    let wrong: Vec<&str> = report.checks.iter().filter(|check| !check.ok && check.what == "result").map(|check| check.why.as_str()).collect();
+    assert!(matches!(wrong[..], [why] if why.contains("does not fit the result")), "{report:#?}");
 }
 
 async fn decisions_must_be_signed_by_whoever_makes_them(h: Harness) {
@@ -251,11 +266,38 @@ async fn one_may_go_ahead_alone_and_answers_for_it(h: Harness) {
     let (whole, log) = bundle(&h.client("alice").await, &done).await;
     let report = verify_bundle(&whole, &pinned, &log, h.clock.now());
     assert!(report.ok(), "{report:#?}");
+    assert!(report.unproven.iter().any(|words| words.starts_with("how often rule night was used that day")), "{:?}", report.unproven);
     // Twice a day, and no more.
     let second = request(&bob, &alone).await.unwrap();
     send(&bob, &second, Decision::Approve, h.statement("bob", &second, |said| said.break_glass = true)).await.unwrap();
     assert_eq!(ended(&bob, &second.summary.id).await.summary.phase, Phase::Succeeded);
     assert!(refused(request(&bob, &alone).await, "SYN-4105").detail.contains("2 is the most"));
+}
+
+async fn break_glass_is_bounded_when_it_is_signed(h: Harness) {
+    shop(&h).await;
+    let _agents = h.webs(1).await;
+    let bob = h.client("bob").await;
+    let alone = RunRequest { break_glass: Some("night".into()), ..ask("t", json!({})) };
+    // All of them are asked for while the day's two are still to be had.
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(request(&bob, &alone).await.unwrap());
+    }
+    let start = async |run: &Run| send(&bob, run, Decision::Approve, h.statement("bob", run, |said| said.break_glass = true)).await;
+    start(&runs[0]).await.unwrap();
+    // Two at once, and one of them is too many.
+    let (one, other) = tokio::join!(start(&runs[1]), start(&runs[2]));
+    let (refusal, late) = if one.is_err() { (one, &runs[1]) } else { (other, &runs[2]) };
+    let problem = refused(refusal, "SYN-4105");
+    assert!(problem.detail.contains("used 2 times today") && problem.detail.contains("2 is the most"), "{}", problem.detail);
+    let kept = show(&bob, &late.summary.id).await.unwrap();
+    assert_eq!((kept.summary.phase, kept.approvals.len()), (Phase::Pending, 0), "what does not count is not kept");
+    refused(start(late).await, "SYN-4105");
+    for run in runs.iter().filter(|run| run.summary.id != late.summary.id) {
+        assert_eq!(ended(&bob, &run.summary.id).await.summary.phase, Phase::Succeeded);
+    }
+    assert_eq!(h.events("&type=synod.run.break_glass").await.len(), 2);
 }
 
 async fn an_incident_closes_what_nobody_ratifies(h: Harness) {
@@ -330,6 +372,45 @@ async fn a_decision_signed_ahead_counts_on_a_node_that_is_behind(h: Harness) {
         send(&h.client(name).await, &run, Decision::Approve, ahead).await.unwrap();
     }
     assert_eq!(ended(&bob, &run.summary.id).await.summary.phase, Phase::Succeeded);
+}
+
+async fn a_root_published_elsewhere_is_told_before_what_begins_by_it(h: Harness) {
+    let pinned = shop(&h).await;
+    let identity = h.identity("web-1", &[("role", "web")]).await;
+    let hello = Hello { trust: "enforce".into(), trust_root: pinned.clone(), trust_version: 1, ..h.hello() };
+    let mut stream = Hostile::greeted(&identity, hello).await;
+    h.connected("web-1").await;
+    let run = asked(&h).await;
+    assert_eq!(sign(&h, "bob", &run).await.unwrap().summary.phase, Phase::Pending, "the root asks for two");
+    // Another server publishes a root that asks for one. This one hears of it only by what it finds in the database.
+    let mut less = h.root_json(2, Some(&pinned));
+    less["rules"][0]["approval"]["rules"][0]["count"] = json!(1);
+    let envelope = signed_root(&less, &[&signer("alice"), &signer("bob")]);
+    let root = synod_db::trust::Root {
+        version: 2,
+        digest: doc(&less).seal().1,
+        envelope: String::from_utf8(envelope.to_bytes()).unwrap(),
+        published_at: h.clock.now(),
+        published_by: "alice".into(),
+    };
+    let mut tx = h.app().db.begin().await.unwrap();
+    synod_db::access::changed(&mut tx).await.unwrap();
+    assert!(synod_db::trust::insert(&mut tx, &root).await.unwrap());
+    synod_db::run::wake_pending(&mut tx, h.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    h.app().bell.ring(synod_db::doorbell::Topic::Runs);
+    let mut told = Vec::new();
+    stream
+        .hear("the task", |body| match body {
+            Down::Roots(roots) => {
+                told.extend(roots.roots);
+                None
+            }
+            Down::Assignments(_) => Some(()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(told, [envelope.to_bytes()], "once, and before the task that was judged by it");
 }
 
 async fn nodes_that_only_observe_say_what_they_would_refuse(h: Harness) {

@@ -110,8 +110,8 @@ struct Greeted {
     name: String,
     /// The stream's number.
     number: i64,
-    /// How many leaves the audit log had when it was last shown to this node.
-    shown: u64,
+    /// How many leaves the audit log had when it was last shown on this stream; none while it could not be.
+    shown: Option<u64>,
     /// How the node judges agreements.
     trust: NodeTrust,
 }
@@ -141,7 +141,7 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
         .seen(Seen { id: node_id.to_owned(), at: now.0, facts, version, healed: healed(&before, &trust), trust: stated(&trust) });
     let access = app.access.current(&mut reader).await?;
     let roots = crate::ops::trust::missing(&mut reader, access.trust.as_deref(), &hello.trust_root, hello.trust_version).await?;
-    let shown = log.as_ref().map_or(hello.witnessed, |log| log.size);
+    let shown = log.as_ref().map(|log| log.size);
     let welcome = Welcome {
         server_id: app.id.clone(),
         clock_ms: now.0,
@@ -151,7 +151,8 @@ async fn greet(app: &Arc<App>, node_id: &str, number: i64, hello: Hello) -> Resu
         log_key: app.log.key().to_owned(),
         roots,
     };
-    app.gateway.send(node_id, server_message::Body::Welcome(welcome));
+    let newest = access.trust.as_ref().map_or(0, |published| published.root.version());
+    app.gateway.welcome(node_id, number, welcome, newest);
     // What was meant for this node while it was away; and what it had begun and knows nothing of any more.
     let mut assigned = Vec::new();
     for (open, phase) in task::open_of_nodes(&mut reader, &[node_id.to_owned()]).await? {
@@ -220,12 +221,12 @@ async fn listen(app: &Arc<App>, node: &str, mut stream: Greeted, mut up: Streami
                 stream.trust = now_trusts;
                 app.presence.seen(Seen { id: node.to_owned(), at: app.clock.now().0, facts, version: None, trust, healed });
                 // The proof begins at what the node has seen: while it has not seen what it was sent last, another one would
-                // be no proof to it by the time it arrives.
-                if beat.witnessed >= stream.shown
+                // be no proof to it by the time it arrives. One that was shown nothing yet is shown the head even if it knows it.
+                if stream.shown.is_none_or(|shown| beat.witnessed >= shown)
                     && let Some(log) = show_log(app, node, beat.witnessed).await
-                    && log.size > beat.witnessed
+                    && (log.size > beat.witnessed || stream.shown.is_none())
                 {
-                    stream.shown = log.size;
+                    stream.shown = Some(log.size);
                     app.gateway.send_down(node, stream.number, server_message::Body::Checkpoint(log.checkpoint));
                 }
             }

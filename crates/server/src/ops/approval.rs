@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use synod_db::run::Run as Row;
-use synod_db::{approval, event, run};
+use synod_db::{Query, approval, event, run};
 use synod_domain::approval::{Decision, Excluded, rules_for};
 use synod_domain::error::code;
 use synod_domain::event::types;
@@ -76,6 +76,10 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     let mut seen = Seen::default();
     let mut work = Work { run: &mut row, document: &document, access: &ctx.access, now: ctx.now, events: &mut events, effects: &mut effects, seen: &mut seen };
     work.settle(&mut tx).await?;
+    if let Some(rule) = row.break_glass.as_ref().filter(|_| row.phase == Phase::Pending) {
+        // It waits for nobody else, so whoever signed is told now; nothing of it is kept.
+        return Err(closed(&ctx, &mut tx, rule, &id).await?);
+    }
     run::update(&mut tx, &row).await?;
     let shown = super::run_view::brief(&ctx, &mut tx, row, seen).await?;
     // Last, because it holds up others' events until the commit.
@@ -83,6 +87,18 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     tx.commit().await?;
     effects.carry_out(&ctx.app);
     Ok(shown)
+}
+
+/// Why a break-glass rule does not let a run start that its requester signed for.
+async fn closed(ctx: &Ctx, db: &mut impl Query, rule: &str, id: &str) -> Result<Error> {
+    let used = run::break_glass_used(db, rule, ctx.now.day_begins(), id).await?;
+    let known = ctx.access.trust.as_ref().and_then(|published| published.root.doc().break_glass.iter().find(|known| known.name == rule));
+    let why = match known {
+        Some(known) if used >= known.per_day => format!("rule {rule} was used {used} times today (UTC); {} is the most", known.per_day),
+        Some(_) => format!("rule {rule} of the trust root does not let run {id} start any more"),
+        None => format!("the trust root has no break-glass rule {rule} any more"),
+    };
+    Ok(Error::new(code::BREAK_GLASS_CLOSED, why))
 }
 
 fn check_comment(comment: &str) -> Result<()> {

@@ -52,27 +52,25 @@ pub async fn tile(app: &App, tile: Tile) -> Result<Vec<u8>> {
     }
 }
 
-/// The canonical bytes of the events of a tile of level 0, each after its length (two bytes, big-endian).
+/// The canonical bytes of the events of a tile of level 0, each after its length (two bytes, big-endian); none of an event that
+/// is not kept any more.
 pub async fn entries(ctx: &Ctx, tile: Tile) -> Result<Vec<u8>> {
     ctx.require(Action::AuditRead, &Resource::system())?;
     let mut reader = ctx.app.db.reader().await?;
     let size = stored::head(&mut reader).await?.map_or(0, |head| head.size);
     let (first, width) = (tile.index.checked_mul(256).filter(|first| *first < size), u64::from(tile.width));
     let first = first.filter(|first| size - first >= width).ok_or_else(|| no_tile(&tile.entries_path()))?;
+    let kept: HashMap<u64, Event> = range(&mut reader, first, u32::from(tile.width)).await?.into_iter().map(|event| (event.position, event)).collect();
     let mut bytes = Vec::new();
-    let mut next = first + 1;
-    for event in range(&mut reader, first, u32::from(tile.width)).await? {
-        if event.position != next {
-            break;
+    for position in first + 1..=first + width {
+        // Of an event that is gone the log has the hash still. An empty entry says so, and whoever reads the log tells it.
+        let text = kept.get(&position).map(canonical).transpose()?.unwrap_or_default();
+        if text.is_empty() {
+            tracing::warn!(position, "an event is in the audit log, but not in the database any more");
         }
-        let text = canonical(&event)?;
-        let length = u16::try_from(text.len()).map_err(|_| Error::internal(format!("event {next} is longer than an entry of the audit log can be")))?;
+        let length = u16::try_from(text.len()).map_err(|_| Error::internal(format!("event {position} is longer than an entry of the audit log can be")))?;
         bytes.extend(length.to_be_bytes());
         bytes.extend(text);
-        next += 1;
-    }
-    if next <= first + width {
-        return Err(Error::internal(format!("event {next} is in the audit log, but not in the database any more")));
     }
     Ok(bytes)
 }
@@ -86,7 +84,18 @@ pub async fn proof(ctx: &Ctx, position: &str) -> Result<AuditProof> {
     let unknown = || Error::not_found("event", position);
     let number: u64 = position.parse().ok().filter(|n| (1..i64::MAX as u64).contains(n)).ok_or_else(unknown)?;
     let mut reader = ctx.app.db.reader().await?;
-    let event = range(&mut reader, number - 1, 1).await?.into_iter().find(|event| event.position == number).ok_or_else(unknown)?;
+    let Some(event) = range(&mut reader, number - 1, 1).await?.into_iter().find(|event| event.position == number) else {
+        let logged = stored::head(&mut reader).await?.is_some_and(|head| head.size >= number);
+        // Whose event it was is gone with it, so only those who may see all are told.
+        return Err(if logged && ctx.require(Action::AuditRead, &Resource::system()).is_ok() {
+            Error::new(
+                code::NOT_FOUND,
+                format!("event {number} is in the audit log, but only its hash is kept: the event itself was taken out of the database"),
+            )
+        } else {
+            unknown()
+        });
+    };
     match &event.namespace {
         Some(namespace) => ctx.require(Action::EventRead, &Resource::namespace(namespace))?,
         None => ctx.require(Action::EventReadAll, &Resource::system())?,

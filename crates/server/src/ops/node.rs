@@ -259,12 +259,17 @@ async fn note_key(tx: &mut Tx, node_id: &str, spki: &[u8], now: Timestamp) -> Re
 /// So often a certificate is renewed in the time it lives. Agents ask once in two thirds of it; more is for those whose answer was lost.
 pub const MAX_RENEWALS: u32 = 8;
 
-/// Issues a new certificate for a node that shows a valid one. Each is an event that is kept for ever, so a node gets so many only.
+/// Issues a new certificate for the key of a node that shows a valid one. Each is an event that is kept for ever, so a node gets so many only.
 pub async fn renew(app: &Arc<App>, node_id: &str, csr_pem: &str) -> Result<String> {
     let (now, lifetime) = (app.clock.now(), app.config.security.agent_certificate_for);
     let issued = app.authority.issue_node(csr_pem, node_id, now, lifetime)?;
     let mut tx = app.db.begin().await?;
     let row = node::by_id(&mut tx, node_id).await?.ok_or_else(|| Error::new(code::NODE_REVOKED, "this node was removed"))?;
+    // By a second key nobody could tell any more which one of them is the node's.
+    if let Some(known) = trust::key_of_node(&mut tx, node_id).await?.filter(|known| *known != synod_trust::result::key_id(&issued.spki)) {
+        let what = format!("it is for another key than the node's ({known}); a node keeps its key, and a machine that lost it joins anew");
+        return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/csrPem", what)]));
+    }
     if !node::count_renewal(&mut tx, node_id, MAX_RENEWALS, Timestamp(now.0.saturating_sub(lifetime.as_millis())), now).await? {
         let again = node::renewals_since(&mut tx, node_id).await?.after(lifetime);
         let wait = u32::try_from(again.since(now).max(0) / 1000 + 1).unwrap_or(u32::MAX);

@@ -228,10 +228,5 @@ pub async fn push(app: &Arc<App>) -> Result<()> {
     let mut reader = app.db.reader().await?;
     let access = app.access.current(&mut reader).await?;
     let newest = access.trust.as_ref().map_or(0, |published| published.root.version());
-    let told = app.gateway.roots_told(newest);
-    if told < newest {
-        let roots = trust::roots_after(&mut reader, told).await?.into_iter().map(|root| root.envelope.into_bytes()).collect();
-        app.gateway.tell_roots(roots);
-    }
-    Ok(())
+    app.gateway.tell_roots(&mut reader, newest).await
 }

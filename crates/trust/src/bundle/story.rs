@@ -203,6 +203,15 @@ fn statement(envelope: &Envelope) -> Option<Statement> {
     strict::read(&envelope.open(approval::PAYLOAD_TYPE).ok()?.payload).ok()
 }
 
+/// Which keys the log says are which nodes', and where first, by node id.
+pub(super) type NodeKeys = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// The node and the key that an event names: when a node joins and when its certificate is renewed, which keeps the key.
+pub(super) fn named_key<'e>(kind: &str, data: &'e Value) -> Option<(&'e str, &'e str)> {
+    let names = [types::NODE_JOINED, types::NODE_RENEWED].contains(&kind);
+    names.then_some((data["id"].as_str()?, data["key"].as_str()?))
+}
+
 /// What a copy of the whole log has that matters for one run. The copy must have been recomputed before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WholeLog {
@@ -214,6 +223,8 @@ pub struct WholeLog {
     pub about: BTreeMap<u64, String>,
     /// Where versions of the trust root were published.
     pub roots: BTreeMap<u64, u64>,
+    /// Which keys it names for which nodes, and where first, by node id.
+    pub keys: NodeKeys,
 }
 
 impl WholeLog {
@@ -228,9 +239,32 @@ impl WholeLog {
         if event.run.as_deref() == Some(run) {
             self.about.insert(leaf, event.kind.clone());
         }
+        if let Some((id, key)) = named_key(&event.kind, &event.data) {
+            self.keys.entry(id.to_owned()).or_default().entry(key.to_owned()).or_insert(leaf);
+        }
         if event.kind == types::TRUST_ROOT_PUBLISHED {
             self.roots.extend(event.data["version"].as_u64().map(|version| (leaf, version)));
         }
+    }
+}
+
+/// Whether the log names one key of each node, up to where the run was approved.
+fn node_keys(bundle: &Bundle, log: &WholeLog) -> Result<String, String> {
+    let approved = bundle.events.iter().find(|logged| logged.event["type"] == types::RUN_APPROVED && logged.event["run"] == bundle.run.as_str());
+    let approved = approved.map(|logged| logged.index);
+    let mut wrong = Vec::new();
+    for node in &bundle.nodes {
+        let Some(known) = log.keys.get(&node.id) else { continue };
+        if let Some((key, leaf)) = known.iter().min_by_key(|(_, leaf)| **leaf)
+            && let Some((other, later)) = super::second(known, key, approved)
+        {
+            wrong.push(format!("{}: {key} at leaf {leaf} and {other} at leaf {later}", node.name.escape_debug()));
+        }
+    }
+    if wrong.is_empty() {
+        Ok("up to the run's approval the log names no two keys of one node".into())
+    } else {
+        Err(format!("the log names two keys of one node: {}: {}", wrong.join("; "), super::TWO_KEYS))
     }
 }
 
@@ -266,6 +300,7 @@ pub fn compare(bundle: &Bundle, size: u64, newest_root: u64, log: &WholeLog, rep
             None => Ok(format!("the log tells of no version after {newest_root}")),
         },
     );
+    report.say("node keys", node_keys(bundle, log));
     if whole {
         report.unproven.retain(|words| words != super::INCOMPLETE);
     }

@@ -7,7 +7,7 @@ use synod_domain::problem::Problem;
 use synod_domain::time::Timestamp;
 use synod_domain::verify::MAX_SKEW_MS;
 
-use super::{PAYLOAD_TYPE, Root};
+use super::{PAYLOAD_TYPE, Revoked, Root};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::key::{KeyId, Purpose};
 
@@ -73,6 +73,14 @@ pub enum RootError {
         /// The creation of the one in force.
         current: Timestamp,
     },
+    /// A key that was revoked is so no more, or only since later.
+    #[error("{key} was revoked at {since} by the root it follows, and this one takes that back; keep the entry as it is")]
+    Unrevoked {
+        /// The key.
+        key: KeyId,
+        /// Since when it is revoked.
+        since: Timestamp,
+    },
     /// A signature by a key neither root knows.
     #[error("a signature by {0}, a key of nobody in this root or the one before; leave it out")]
     UnknownKey(KeyId),
@@ -131,6 +139,7 @@ impl RootError {
             Self::Gap { .. } => "gap",
             Self::Previous { .. } => "previous",
             Self::Time { .. } => "time",
+            Self::Unrevoked { .. } => "unrevoked",
             Self::UnknownKey(_) => "unknown-key",
             Self::NotAHolder(_) => "not-a-holder",
             Self::BadSignature { .. } => "bad-signature",
@@ -189,6 +198,10 @@ pub fn accept_next(current: &Root, envelope: &Envelope) -> Result<Next, RootErro
     if root.doc().created_at < current.doc().created_at {
         return Err(RootError::Time { found: root.doc().created_at, current: current.doc().created_at });
     }
+    // Evidence is judged by the newest root: a revocation that was taken back would make forged decisions good again.
+    if let Some(was) = unrevoked(current, &root).next() {
+        return Err(RootError::Unrevoked { key: was.key.clone(), since: was.at });
+    }
     let (new, old) = signers(&root, Some(current), &opened.pae, &opened.signatures)?;
     let needed = current.doc().threshold;
     if old < needed as usize {
@@ -196,6 +209,11 @@ pub fn accept_next(current: &Root, envelope: &Envelope) -> Result<Next, RootErro
     }
     enough_new(&root, new)?;
     Ok(Next::New(Box::new(root)))
+}
+
+/// The revocations that a next root takes back, wholly or for some time.
+pub(super) fn unrevoked<'a>(current: &'a Root, next: &'a Root) -> impl Iterator<Item = &'a Revoked> {
+    current.doc().revoked.iter().filter(|was| next.revoked(&was.key).is_none_or(|is| is.at > was.at))
 }
 
 fn enough_new(root: &Root, found: usize) -> Result<(), RootError> {
@@ -399,6 +417,31 @@ mod tests {
         assert_eq!(judge(&json, &[&ann, &bob, &fresh]), Ok(true));
         assert_eq!(judge(&json, &[&bob, &fresh]), Err("too-few-old"));
         assert_eq!(judge(&json, &[&ann, &bob]), Err("too-few-new"));
+    }
+
+    #[test]
+    fn a_revocation_is_never_taken_back() {
+        let (ann, bob, fresh) = (signer("ann"), signer("bob"), Signer::sk_p256("ann's new"));
+        let mut json = next_json();
+        json["principals"][0]["keys"] = json!([fresh.spec()]);
+        json["revoked"] = json!([{"key": ann.key().id(), "at": hour(20), "reason": "lost"}]);
+        let mut chain = chain();
+        assert_eq!(chain.accept_next(&signed_root(&json, &[&ann, &bob, &fresh])), Ok(true));
+        let offer = |revoked: Value| {
+            let mut third = json.clone();
+            third["version"] = json!(3);
+            third["previous"] = json!(doc(&json).seal().1);
+            third["revoked"] = revoked;
+            chain.clone().accept_next(&signed_root(&third, &[&bob, &fresh])).map_err(|e| {
+                assert!(e.to_string().contains(&ann.key().id().0), "{e}");
+                e.name()
+            })
+        };
+        let entry = |at: i64| json!({"key": ann.key().id(), "at": hour(at), "reason": "lost"});
+        assert_eq!(offer(json!([])), Err("unrevoked"));
+        assert_eq!(offer(json!([entry(21)])), Err("unrevoked"), "what it signed in between would count again");
+        assert_eq!(offer(json!([entry(19)])), Ok(true));
+        assert_eq!(offer(json!([entry(20)])), Ok(true));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use synod_domain::approval::{Standing, meetable, rules_for};
 use synod_domain::template::{ApprovalPolicy, Approvers};
 use synod_domain::time::Timestamp;
 
+use super::chain::unrevoked;
 use super::{Principal, Root};
 use crate::key::Key;
 use crate::names;
@@ -104,10 +105,8 @@ pub fn doctor_next(current: &Root, next: &Root, now: Timestamp, templates: &[(St
     if old.is_disjoint(&new) {
         add(Severity::Warning, "all-holders", "nobody who signs roots today would sign later ones".into());
     }
-    for revoked in &current.doc().revoked {
-        if !next.doc().revoked.iter().any(|r| r.key == revoked.key) {
-            add(Severity::Warning, "unrevoked", format!("{} is no longer listed as revoked; keep the entry", revoked.key));
-        }
+    for was in unrevoked(current, next) {
+        add(Severity::Error, "unrevoked", format!("{} was revoked at {}, and nobody takes a root that takes it back; keep the entry", was.key, was.at));
     }
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
@@ -344,5 +343,12 @@ mod tests {
             assert!(words.iter().any(|w| w.contains(part)), "{part} in {words:#?}");
         }
         assert!(doctor_next(&current, &current, hour(1), &[]).iter().any(|f| f.name == "version"));
+        // Dan's lost key once more.
+        let mut third = json.clone();
+        third["version"] = json!(3);
+        third["previous"] = json!(next.digest());
+        third["revoked"] = json!([]);
+        let found = doctor_next(&next, &root(&third), hour(1), &[]);
+        assert!(found.iter().any(|f| f.name == "unrevoked" && f.severity == Severity::Error), "{found:?}");
     }
 }

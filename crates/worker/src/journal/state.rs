@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use synod_domain::verify::MAX_SKEW_MS;
 use synod_domain::{Span, Timestamp};
+use synod_protocol::agent::split_task;
 
 use super::{Ended, Record, Seen};
 
@@ -30,13 +31,15 @@ pub(super) struct State {
     tasks: HashMap<String, Known>,
     /// A node does the work of one manifest once, whatever the task is called.
     digests: HashSet<Digest>,
+    /// Of each run the one manifest: its id is in what people sign, but whoever serves the tasks chooses it.
+    runs: HashMap<String, Digest>,
     /// Manifests that ended up to here may have been forgotten, so they never run again, whatever the clock says.
     horizon: Timestamp,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { tasks: HashMap::new(), digests: HashSet::new(), horizon: Timestamp(i64::MIN) }
+        Self { tasks: HashMap::new(), digests: HashSet::new(), runs: HashMap::new(), horizon: Timestamp(i64::MIN) }
     }
 }
 
@@ -66,6 +69,9 @@ impl State {
                 if !self.tasks.contains_key(&task) {
                     let digest = read_digest(&digest);
                     self.digests.extend(digest);
+                    if let (Some(digest), Some(run)) = (digest, run_of(&task)) {
+                        self.runs.entry(run.to_owned()).or_insert(digest);
+                    }
                     self.tasks.insert(task, Known { digest, expires_at, stage: Stage::Running });
                 }
             }
@@ -100,10 +106,20 @@ impl State {
         }
     }
 
-    /// Whether a manifest was certainly never begun.
-    pub(super) fn may_run(&self, digest: &str, expires_at: Timestamp) -> bool {
-        let known = read_digest(digest).is_none_or(|digest| self.digests.contains(&digest));
-        !known && end_of(expires_at) > self.horizon
+    /// Whether a manifest was certainly never begun, nor another one of the same run.
+    pub(super) fn may_run(&self, task: &str, digest: &str, expires_at: Timestamp) -> bool {
+        let Some(digest) = read_digest(digest) else { return false };
+        let other = run_of(task).and_then(|run| self.runs.get(run)).is_some_and(|known| *known != digest);
+        !other && !self.digests.contains(&digest) && end_of(expires_at) > self.horizon
+    }
+
+    /// What is known of a task that is about to begin; `Never` when neither it, nor its manifest, nor another one of its run
+    /// ever did.
+    pub(super) fn before(&self, task: &str, digest: &str, expires_at: Timestamp) -> Seen {
+        match self.seen(task) {
+            Seen::Never if !self.may_run(task, digest, expires_at) => Seen::Done,
+            seen => seen,
+        }
     }
 
     /// Takes back a beginning that could not be written down.
@@ -112,6 +128,7 @@ impl State {
             && let Some(Known { digest: Some(digest), .. }) = self.tasks.remove(task)
         {
             self.digests.remove(&digest);
+            forget_run(&mut self.runs, task, &digest);
         }
     }
 
@@ -157,13 +174,14 @@ impl State {
 
     /// Forgets what is over and whose manifest verification would refuse anyway.
     pub(super) fn forget(&mut self, now: Timestamp) {
-        let Self { tasks, digests, horizon } = self;
-        tasks.retain(|_, known| {
+        let Self { tasks, digests, runs, horizon } = self;
+        tasks.retain(|task, known| {
             let over = matches!(known.stage, Stage::Done) && end_of(known.expires_at) < now;
             if over {
                 *horizon = (*horizon).max(end_of(known.expires_at));
                 if let Some(digest) = &known.digest {
                     digests.remove(digest);
+                    forget_run(runs, task, digest);
                 }
             }
             !over
@@ -186,6 +204,19 @@ impl State {
             }
         }
         records
+    }
+}
+
+/// The run of a task `RUN.INDEX`.
+fn run_of(task: &str) -> Option<&str> {
+    split_task(task).map(|(run, _)| run)
+}
+
+fn forget_run(runs: &mut HashMap<String, Digest>, task: &str, digest: &Digest) {
+    if let Some(run) = run_of(task)
+        && runs.get(run) == Some(digest)
+    {
+        runs.remove(run);
     }
 }
 

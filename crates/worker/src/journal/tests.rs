@@ -36,6 +36,7 @@ fn a_task_is_begun_once() {
         assert_eq!(journal.begin("r.1", &digest(1), Timestamp(HOUR)).await.unwrap(), Seen::Done, "the same work under another name");
         let ended = journal.end(result("r.0")).await;
         assert_eq!(journal.begin("r.0", &digest(1), Timestamp(HOUR)).await.unwrap(), Seen::Ended(ended));
+        assert_eq!(journal.begin("r.1", &digest(5), Timestamp(HOUR)).await.unwrap(), Seen::Done, "other work under the run's name");
         assert_eq!(journal.begin("s.0", &digest(2), Timestamp(HOUR)).await.unwrap(), Seen::Never);
         journal.settle(Timestamp(HOUR), result("t.0")).await;
         assert_eq!(journal.journalled(), ["r.0", "s.0", "t.0"]);
@@ -52,6 +53,7 @@ fn a_task_is_begun_once() {
     block_on(async {
         let journal = Journal::open(&path, clock(2)).unwrap();
         assert!(journal.pending().is_empty() && journal.journalled().is_empty());
+        assert_eq!(journal.begin("r.1", &digest(5), Timestamp(HOUR)).await.unwrap(), Seen::Done, "a run has one manifest, after a restart too");
         for task in ["r.0", "s.0", "t.0"] {
             assert_eq!(journal.begin(task, &digest(9), Timestamp(HOUR)).await.unwrap(), Seen::Done);
         }
@@ -60,6 +62,7 @@ fn a_task_is_begun_once() {
         let journal = Journal::open(&path, clock(3 * HOUR)).unwrap();
         assert_eq!(journal.seen("r.0"), Seen::Never, "forgotten, for verification refuses it now");
         assert_eq!(journal.begin("r.0", &digest(1), Timestamp(HOUR)).await.unwrap(), Seen::Done, "even when the clock is set back");
+        assert_eq!(journal.begin("r.1", &digest(5), Timestamp(HOUR)).await.unwrap(), Seen::Done, "its time is over as well");
         assert_eq!(journal.begin("u.0", &digest(7), Timestamp(4 * HOUR)).await.unwrap(), Seen::Never);
     });
 }
@@ -142,7 +145,7 @@ fn many_at_once_share_the_disk() {
         let tasks: Vec<_> = (0..200u8)
             .map(|n| {
                 let journal = journal.clone();
-                tokio::spawn(async move { journal.begin(&format!("r.{n}"), &digest(n), Timestamp(HOUR)).await.unwrap() })
+                tokio::spawn(async move { journal.begin(&format!("r{n}.0"), &digest(n), Timestamp(HOUR)).await.unwrap() })
             })
             .collect();
         for task in tasks {
@@ -195,6 +198,7 @@ fn one_result_of_one_manifest_is_signed() {
         assert_eq!(settle("r.0", &digest(1), until).await.signed.as_deref(), Some("signed r.0"));
         assert_eq!(settle("r.1", &digest(1), until).await.signed, None, "the same under another name");
         assert_eq!(journal.begin("r.2", &digest(1), until).await.unwrap(), Seen::Done, "what is signed as not begun never begins");
+        assert_eq!(settle("r.3", &digest(9), until).await.signed, None, "another manifest of its run");
         assert_eq!(settle("s.0", &digest(2), Timestamp(HOUR + 1)).await.signed, None, "it would be forgotten too early");
         assert_eq!(settle("s.1", "", until).await.signed, None, "of nothing certain");
         assert_eq!(journal.begin("t.0", &digest(3), until).await.unwrap(), Seen::Never);

@@ -10,6 +10,7 @@ use synod_protocol::agent::Alarm;
 use synod_trust::root::{PAYLOAD_TYPE, RootError};
 use synod_trust::{Chain, Envelope};
 
+use super::not_stored;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -31,6 +32,8 @@ struct State {
     chain: Option<Arc<Chain>>,
     /// What was refused and told.
     told: HashSet<String>,
+    /// Whether what was accepted is not on disk yet.
+    unstored: bool,
 }
 
 /// The content of the file.
@@ -57,7 +60,7 @@ impl Roots {
             )));
         }
         let chain = Chain::walk(&stored.roots, &pin).map_err(|e| damaged(format!("the stored roots do not follow from the pinned one: {e}")))?;
-        let state = State { envelopes: stored.roots, chain: Some(Arc::new(chain)), told: HashSet::new() };
+        let state = State { envelopes: stored.roots, chain: Some(Arc::new(chain)), ..State::default() };
         Ok(Self { pin, file, state: Mutex::new(state) })
     }
 
@@ -75,16 +78,16 @@ impl Roots {
     }
 
     /// Takes roots in order, until one is refused; says whether one was new, and raises each refusal once.
-    pub(super) fn take<B: AsRef<[u8]>>(&self, offered: &[B]) -> (bool, Option<Alarm>) {
+    pub(super) fn take<B: AsRef<[u8]>>(&self, offered: &[B]) -> (bool, Vec<Alarm>) {
         let mut state = self.lock();
         // What came before the pinned one is not ours to judge.
         let first = if state.chain.is_some() { None } else { offered.iter().position(|bytes| is(bytes.as_ref(), &self.pin)) };
-        let (mut grew, mut alarm) = (false, None);
+        let (mut grew, mut alarms) = (false, Vec::new());
         for bytes in &offered[first.unwrap_or(0)..] {
             match state.accept(bytes.as_ref(), &self.pin) {
                 Ok(new) => grew |= new,
                 Err(error) => {
-                    alarm = state.refused(bytes.as_ref(), &error);
+                    alarms.extend(state.refused(bytes.as_ref(), &error));
                     break;
                 }
             }
@@ -93,11 +96,31 @@ impl Roots {
             if let Some(chain) = &state.chain {
                 tracing::info!(version = chain.newest().version(), digest = chain.newest().digest(), "a trust root was accepted");
             }
-            if let Err(error) = self.store(&state) {
-                tracing::error!(%error, "the accepted trust root could not be stored; it counts until the agent stops");
-            }
+            alarms.extend(self.keep(&mut state));
         }
-        (grew, alarm)
+        (grew, alarms)
+    }
+
+    /// Stores what could not be stored before.
+    pub(super) fn retry(&self) -> Option<Alarm> {
+        let mut state = self.lock();
+        if state.unstored { self.keep(&mut state) } else { None }
+    }
+
+    /// Stores what was accepted. That it cannot be is told once: a node that forgot a root would go back to an older one.
+    fn keep(&self, state: &mut State) -> Option<Alarm> {
+        let error = match self.store(state) {
+            Ok(()) => {
+                state.unstored = false;
+                return None;
+            }
+            Err(error) => error,
+        };
+        if std::mem::replace(&mut state.unstored, true) {
+            return None;
+        }
+        let version = state.chain.as_ref().map_or(0, |chain| chain.newest().version());
+        Some(not_stored(&format!("version {version} of the trust root, which this node accepted,"), self.file.as_deref()?, &error))
     }
 
     fn store(&self, state: &State) -> Result<()> {

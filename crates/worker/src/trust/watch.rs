@@ -1,5 +1,6 @@
 //! This node as a witness of the audit log: it keeps the last signed head it saw, and notices when the log does anything but
-//! grow. That is remembered until a person has looked.
+//! grow. That is remembered until a person has looked. A log that is kept back, or stands still while this node works, is
+//! noticed as well, and forgotten once it is shown.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,15 +8,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use synod_domain::merkle::Hash;
 use synod_domain::verify::Refusal;
+use synod_domain::{Span, Timestamp};
 use synod_protocol::agent::{Alarm, Checkpoint};
 use synod_trust::audit::{self, Seen, VerifierKey, Witness};
 
-use super::refusal;
+use super::{not_stored, refusal};
 use crate::error::{Error, Result};
 use crate::files;
 
 /// So much of a text of the server is kept as evidence, in bytes; true checkpoints are far smaller.
 const EVIDENCE: usize = 6 * 1024;
+
+/// What is owed is missed after so many heartbeats at the earliest: an honest server answers each that is due a head.
+const BEATS: u32 = 3;
+/// After this time people are told of it.
+const TELL_AFTER: Span = Span::secs(600);
+/// After this time nothing runs where trust is enforced.
+const REFUSE_AFTER: Span = Span::secs(3600);
 
 /// The witness and its file.
 #[derive(Default)]
@@ -31,6 +40,29 @@ struct State {
     /// Leaves of the last head.
     size: u64,
     raised: Option<Raised>,
+    owed: Option<Owed>,
+    /// Whether what was seen is not on disk yet; and what people are to be told of that.
+    unstored: bool,
+    untold: Option<Alarm>,
+}
+
+/// A head that a server has yet to show: one at all, or a later one, since what this node did is an event. It is not stored: an
+/// agent that begins anew waits anew.
+struct Owed {
+    /// So many leaves it must have.
+    least: u64,
+    since: Timestamp,
+    /// Heartbeats since.
+    beats: u32,
+    /// Whether a server took a result in meanwhile; the wait is counted from there, once.
+    acknowledged: bool,
+    told: bool,
+}
+
+impl Owed {
+    fn missed(&self, after: Span, now: Timestamp) -> bool {
+        self.beats >= BEATS && now.since(self.since) >= after.as_millis()
+    }
 }
 
 /// What was noticed.
@@ -89,9 +121,12 @@ impl Watch {
         self.lock().size
     }
 
-    /// Refuses when the log did anything but grow.
-    pub(super) fn sound(&self) -> Result<(), Refusal> {
+    /// Refuses when the log did anything but grow, or has been kept back for too long.
+    pub(super) fn sound(&self, now: Timestamp) -> Result<(), Refusal> {
         let state = self.lock();
+        if let Some(owed) = state.owed.as_ref().filter(|owed| state.raised.is_none() && owed.missed(REFUSE_AFTER, now)) {
+            return Err(refusal("log-withheld", format!("{}; nothing runs here until it is shown", state.withheld(owed))));
+        }
         let Some(raised) = &state.raised else { return Ok(()) };
         let until = self
             .file
@@ -104,8 +139,11 @@ impl Watch {
     }
 
     /// Takes in what a server shows when a stream begins. An alarm that stands is returned again.
-    pub(super) fn greet(&self, key: &str, shown: Option<&Checkpoint>) -> Option<Alarm> {
+    pub(super) fn greet(&self, key: &str, shown: Option<&Checkpoint>, now: Timestamp) -> Option<Alarm> {
         let mut state = self.lock();
+        if let Some(owed) = &mut state.owed {
+            owed.told = false;
+        }
         if let Some(raised) = &state.raised {
             return Some(raised.alarm());
         }
@@ -120,7 +158,7 @@ impl Watch {
                 Ok(key) => {
                     tracing::info!(log = key.name(), "the audit log is watched from now on");
                     state.log = Some((key.clone(), Witness::new(key)));
-                    self.store(&state);
+                    self.store(&mut state);
                 }
                 Err(why) => tracing::warn!("the audit log cannot be watched: {why}"),
             },
@@ -130,10 +168,45 @@ impl Watch {
             None => {
                 if state.size > 0 {
                     tracing::warn!(witnessed = state.size, "the server shows no checkpoint of the audit log, though it did before");
+                    let least = state.size;
+                    state.owe(least, now);
                 }
                 None
             }
         }
+    }
+
+    /// A task ended here. The server makes an event of it, so a later head than the last must follow.
+    pub(super) fn ended(&self, now: Timestamp) {
+        let mut state = self.lock();
+        if state.size > 0 {
+            let least = state.size + 1;
+            state.owe(least, now);
+        }
+    }
+
+    /// A server took results in. One that could not for long has its time from there, but only once.
+    pub(super) fn acknowledged(&self, now: Timestamp) {
+        if let Some(owed) = self.lock().owed.as_mut().filter(|owed| !owed.acknowledged) {
+            *owed = Owed { least: owed.least, since: now, beats: 0, acknowledged: true, told: false };
+        }
+    }
+
+    /// Counts a heartbeat; people are told once of what is missed then.
+    pub(super) fn beat(&self, now: Timestamp) -> Option<Alarm> {
+        let mut state = self.lock();
+        let silent = state.raised.is_some();
+        let owed = state.owed.as_mut()?;
+        owed.beats = owed.beats.saturating_add(1);
+        if silent || owed.told || !owed.missed(TELL_AFTER, now) {
+            return None;
+        }
+        owed.told = true;
+        let message = state.owed.as_ref().map(|owed| state.withheld(owed)).unwrap_or_default();
+        tracing::error!("{message}");
+        let seen = state.log.as_ref().and_then(|(_, witness)| witness.last()).unwrap_or_default();
+        let evidence = format!("seen before:\n{}\n", cut(seen));
+        Some(Alarm { about: "log".into(), name: "withheld".into(), message, task: String::new(), evidence })
     }
 
     /// Takes in a later head.
@@ -156,9 +229,13 @@ impl Watch {
             return Some(self.raise(state, "malformed", message, &shown.note));
         };
         match witness.consider(&shown.note, &proof) {
-            Ok(Seen::Same(_)) => None,
+            Ok(Seen::Same(head)) => {
+                state.shown(head.size);
+                None
+            }
             Ok(Seen::First(head) | Seen::Grew { to: head, .. }) => {
                 state.size = head.size;
+                state.shown(head.size);
                 self.store(state);
                 None
             }
@@ -177,13 +254,47 @@ impl Watch {
         alarm
     }
 
-    fn store(&self, state: &State) {
+    /// Stores what was seen. That it cannot be is told once: a node that forgot it would believe another history.
+    fn store(&self, state: &mut State) {
         let (Some(file), Some((key, witness))) = (&self.file, &state.log) else { return };
         let stored = Stored { log_key: key.to_string(), checkpoint: witness.last().map(str::to_owned), alarm: state.raised.clone() };
         let written = serde_json::to_vec_pretty(&stored).map_err(|e| Error::Damaged(e.to_string())).and_then(|text| files::replace(file, &text));
-        if let Err(error) = written {
-            tracing::error!(%error, "what was seen of the audit log could not be stored; it is remembered until the agent stops");
+        let failed = written.err();
+        if let Some(error) = failed.as_ref().filter(|_| !state.unstored) {
+            state.untold = Some(not_stored(&format!("the audit log of {} events, as this node saw it,", state.size), file, error));
         }
+        state.unstored = failed.is_some();
+    }
+
+    /// Stores what could not be stored before.
+    pub(super) fn retry(&self) {
+        let mut state = self.lock();
+        if state.unstored {
+            self.store(&mut state);
+        }
+    }
+
+    /// What people are to be told besides.
+    pub(super) fn untold(&self) -> Option<Alarm> {
+        self.lock().untold.take()
+    }
+}
+
+impl State {
+    /// Waits for a head from now on, unless one is waited for already.
+    fn owe(&mut self, least: u64, now: Timestamp) {
+        self.owed.get_or_insert(Owed { least, since: now, beats: 0, acknowledged: false, told: false });
+    }
+
+    fn shown(&mut self, size: u64) {
+        self.owed.take_if(|owed| owed.least <= size);
+    }
+
+    fn withheld(&self, owed: &Owed) -> String {
+        format!(
+            "since {} no server has shown a checkpoint of the audit log with {} events or more, and this node saw one with {}: the log is kept back, or it stands still",
+            owed.since, owed.least, self.size
+        )
     }
 }
 

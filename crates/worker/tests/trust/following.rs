@@ -63,7 +63,8 @@ async fn roots_are_followed_after_being_away_and_never_back() {
 
 #[tokio::test]
 async fn roots_that_do_not_follow_are_refused_and_told_once() {
-    let one = root();
+    let mut one = root();
+    one["revoked"] = json!([{"key": Signer::ed25519("ann's old").key().id(), "at": hour(0), "reason": "lost"}]);
     let two = next(&one, |j| j["threshold"] = json!(1));
     let (ann, bob) = (signer("ann"), signer("bob"));
     let both = |json: &Value| signed_by(json, &[&ann, &bob]);
@@ -84,6 +85,9 @@ async fn roots_that_do_not_follow_are_refused_and_told_once() {
         ("gap", both(&next(&two, |_| {})), "a version left out"),
         ("previous", both(&next(&one, |j| j["previous"] = json!(digest(&two)))), "another line"),
         ("invalid", both(&next(&one, |j| j["principals"][3]["keys"] = j["principals"][0]["keys"].clone())), "one key of two people"),
+        ("too-few-new", both(&next(&one, |j| j["threshold"] = json!(3))), "too few of its own"),
+        ("unrevoked", both(&next(&one, |j| j["revoked"] = json!([]))), "a lost key found again"),
+        ("malformed", bent("\"threshold\":1", "\"threshold\":1,\"zeal\":1"), "a field nobody knows"),
         ("malformed", bent("\"threshold\":1", "\"threshold\":1,\"threshold\":2"), "a key twice"),
         ("malformed", bent("\"threshold\":1", "\"threshold\":1.0"), "an odd number"),
         ("invalid", bent("\"name\":\"dan\"", "\"name\":\"d\u{430}n\""), "a look-alike"),
@@ -116,6 +120,38 @@ async fn roots_that_do_not_follow_are_refused_and_told_once() {
     let mut stream = node.start(&mut hub).await;
     assert_eq!(about(&stream.alarm().await), ("root", "not-pinned", ""));
     assert!(play(&mut stream, &Case::new("r1")).await.starts_with("trust: no-root: "));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_is_told_and_stored_later() {
+    let one = root();
+    let two = next(&one, |j| j["threshold"] = json!(1));
+    let mut hub = hub_with(&[&one]).await;
+    let log = Log::of(&EVENTS);
+    log.show(&hub, 0);
+    let mut node = Node::new(&hub, TrustMode::Enforce, &one);
+    let mut stream = node.start(&mut hub).await;
+    stream.beat(|beat| beat.trust_version == 1 && beat.witnessed == 5).await;
+    let folder = node.file("");
+    std::fs::remove_dir_all(&folder).unwrap();
+    offer(&stream, &[published(&two)]).await;
+    let alarm = stream.alarm().await;
+    assert_eq!(about(&alarm), ("trust", "not-stored", ""));
+    assert!(alarm.message.contains("version 2") && alarm.message.contains("roots.json"), "{}", alarm.message);
+    stream.send(Down::Checkpoint(log.with(&MORE).head(5))).await;
+    let alarm = stream.alarm().await;
+    assert_eq!(about(&alarm), ("trust", "not-stored", ""));
+    assert!(alarm.message.contains("8 events") && alarm.message.contains("witness.json"), "{}", alarm.message);
+    // It counts meanwhile, and is tried again with each heartbeat, without telling of it again.
+    assert_eq!(stream.beat(|_| true).await.trust_version, 2);
+    assert_eq!(stream.alarms().await, []);
+    std::fs::create_dir(&folder).unwrap();
+    stream.beat(|_| true).await;
+    stream.beat(|_| true).await;
+    hub.welcome.lock().unwrap().checkpoint = None;
+    let stream = node.restart(&mut hub).await;
+    assert_eq!((stream.hello.trust_version, stream.hello.witnessed), (2, 8), "a node never goes back");
     node.stop().await;
 }
 
@@ -211,7 +247,7 @@ async fn a_log_that_only_grows_is_watched_in_peace() {
     let log = log.with(&["i"]);
     stream.send(Down::Checkpoint(log.head(8))).await;
     stream.beat(|beat| beat.witnessed == 9).await;
-    // It goes on from there after a restart; a server that shows nothing is no reason for alarm.
+    // It goes on from there after a restart; a server that shows nothing for the moment is no reason for alarm.
     let log = log.with(&["j"]);
     log.show(&hub, 9);
     let mut stream = node.restart(&mut hub).await;
@@ -225,6 +261,62 @@ async fn a_log_that_only_grows_is_watched_in_peace() {
     // A proof that begins at another head than the last is none.
     stream.send(Down::Checkpoint(log.with(&["k"]).head(9))).await;
     assert_eq!(about(&stream.alarm().await), ("log", "inconsistent", ""));
+    node.stop().await;
+}
+
+/// Waits for an alarm that no log is shown.
+async fn withheld(stream: &mut Stream, words: &str) {
+    let alarm = stream.alarm().await;
+    assert_eq!(about(&alarm), ("log", "withheld", ""));
+    assert!(alarm.message.contains(words) && alarm.evidence.contains("synod/one"), "{alarm:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_kept_back_stops_everything_in_the_end() {
+    let mut hub = hub_with(&[&root()]).await;
+    let log = Log::of(&EVENTS);
+    log.show(&hub, 0);
+    let mut node = Node::new(&hub, TrustMode::Enforce, &root());
+    let mut stream = node.start(&mut hub).await;
+    stream.beat(|beat| beat.witnessed == 5).await;
+    let later = |node: &Node, minutes: i64| {
+        node.clock.fetch_add(minutes * 60_000, Ordering::Relaxed);
+    };
+    let refused = |reason: String| assert!(reason.starts_with("trust: log-withheld: ") && reason.contains("5 events"), "{reason}");
+
+    // From now on it shows nothing.
+    hub.welcome.lock().unwrap().checkpoint = None;
+    let mut stream = node.restart(&mut hub).await;
+    assert_eq!(play(&mut stream, &Case::new("r1")).await, "");
+    later(&node, 10);
+    withheld(&mut stream, "with 5 events or more").await;
+    assert_eq!(play(&mut stream, &Case::new("r2")).await, "");
+    later(&node, 50);
+    refused(play(&mut stream, &Case::new("r3")).await);
+    // Beginning another stream helps nothing; showing the log does.
+    drop(stream);
+    let mut stream = hub.accept().await;
+    refused(play(&mut stream, &Case::new("r4")).await);
+    withheld(&mut stream, "with 5 events or more").await;
+    stream.send(Down::Checkpoint(log.head(0))).await;
+    assert_eq!(play(&mut stream, &Case::new("r5")).await, "");
+
+    // What was done here is an event, so the same head for ever is no log that is kept.
+    later(&node, 60);
+    withheld(&mut stream, "with 6 events or more").await;
+    stream.send(Down::Checkpoint(log.head(0))).await;
+    let reason = play(&mut stream, &Case::new("r6")).await;
+    assert!(reason.starts_with("trust: log-withheld: ") && reason.contains("with 6 events or more"), "{reason}");
+    // A server that could not take the result in before has its time once it did; but only once.
+    stream.ack("r5.0").await;
+    assert_eq!(play(&mut stream, &Case::new("r7")).await, "");
+    later(&node, 60);
+    withheld(&mut stream, "with 6 events or more").await;
+    stream.ack("r7.0").await;
+    assert!(play(&mut stream, &Case::new("r8")).await.starts_with("trust: log-withheld: "));
+    stream.send(Down::Checkpoint(log.with(&MORE).head(5))).await;
+    assert_eq!(play(&mut stream, &Case::new("r9")).await, "");
+    assert_eq!(node.ran(), ["r1.0", "r2.0", "r5.0", "r7.0", "r9.0"]);
     node.stop().await;
 }
 

@@ -146,6 +146,12 @@ const REFUSED_ANYWAY: &[(&str, &str, Change)] = &[
         c.manifest.expires_at = hour(2);
         c.sign(&["ann", "bob", "carol"]);
     }),
+    ("before its time", "too-early", |c| {
+        c.manifest.not_before = Some(hour(9));
+        c.sign(&["ann", "bob", "carol"]);
+    }),
+    ("a secret that is withheld", "secret", |c| c.secret(None)),
+    ("a secret that is sealed to another node", "secret", |c| c.secret(Some(age::x25519::Identity::generate().to_public()))),
     ("a manifest with a key twice", "malformed", |c| odd_manifest(c, "{", "{\"apiVersion\":\"synod/v1\",")),
     ("an input twice", "malformed", |c| odd_manifest(c, "\"service\":", "\"service\":\"db\",\"service\":")),
     ("a number with a point", "malformed", |c| odd_manifest(c, "\"count\":2", "\"count\":2.0")),
@@ -157,6 +163,15 @@ const REFUSED_ANYWAY: &[(&str, &str, Change)] = &[
         c.signed.push(c.signed[0].clone());
     }),
 ];
+
+/// Hands over a task that must be refused for this reason.
+async fn assert_refused(stream: &mut Stream, assignment: Assignment, wanted: &str) {
+    let task = assignment.task.clone();
+    stream.assign(vec![assignment]).await;
+    let (outcome, _) = stream.finished(&task).await;
+    let reason = outcome.reason.unwrap_or_default();
+    assert!(outcome.phase == Phase::Refused && reason.starts_with(wanted), "{task}: {} {reason}", outcome.phase);
+}
 
 #[tokio::test]
 async fn nobody_starts_alone_what_they_wrote() {
@@ -180,6 +195,9 @@ async fn a_hostile_server_starts_nothing() {
     let mut stream = node.start(&mut hub).await;
     assert_eq!((stream.hello.trust.as_str(), stream.hello.trust_root.clone(), stream.hello.trust_version), ("enforce", digest(&root()), 0));
     assert_eq!(play(&mut stream, &Case::new("r-good")).await, "");
+    let mut secret = Case::new("r-secret");
+    secret.secret(Some(node.identity.age_recipient().unwrap().parse().unwrap()));
+    assert_eq!(play(&mut stream, &secret).await, "", "sealed to this node");
     let forged = FORGED.iter().map(|(what, name, change)| (*what, format!("trust: {name}: "), change));
     let refused = REFUSED_ANYWAY.iter().map(|(what, name, change)| (*what, format!("{name}: "), change));
     for (n, (what, wanted, change)) in forged.chain(refused).enumerate() {
@@ -188,19 +206,30 @@ async fn a_hostile_server_starts_nothing() {
         let reason = play(&mut stream, &case).await;
         assert!(reason.starts_with(&wanted), "{what}: {reason}");
     }
-    assert_eq!(node.ran(), ["r-good.0"]);
+    assert_eq!(node.ran(), ["r-good.0", "r-secret.0"]);
     assert_eq!(stream.alarms().await, [], "a refusal is an event of its own");
 
-    // The same again after a restart, under its own name or another.
+    // The same again after a restart, under its own name or another; and another manifest, rightly signed, of the same run.
     stream.ack("r-good.0").await;
     let mut stream = node.restart(&mut hub).await;
-    let mut renamed = Case::new("r-good").assignment();
-    renamed.task = "r-good.1".into();
-    stream.assign(vec![Case::new("r-good").assignment(), renamed]).await;
-    for task in ["r-good.0", "r-good.1"] {
-        assert!(stream.finished(task).await.0.reason.is_none_or(|reason| reason.starts_with("replay: ")));
+    for name in ["r-good.00", "r-good.2"] {
+        let mut renamed = Case::new("r-good").assignment();
+        renamed.task = name.into();
+        assert_refused(&mut stream, renamed, "malformed: ").await;
     }
-    assert_eq!(node.ran(), ["r-good.0"]);
+    assert_refused(&mut stream, Case::again("r-good").assignment(), "replay: ").await;
+    assert_eq!(play(&mut stream, &Case::again("r-anew")).await, "", "by itself it is fine");
+    // Whether it was acknowledged in time before is not certain: its result may come once more, as it was.
+    stream.ack("r-good.0").await;
+    stream.assign(vec![Case::new("r-good").assignment()]).await;
+    let outcome = loop {
+        let outcome = stream.finished("r-good.0").await.0;
+        if outcome.phase != Phase::Succeeded {
+            break outcome;
+        }
+    };
+    assert!(outcome.phase == Phase::Refused && outcome.reason.as_deref().is_some_and(|reason| reason.starts_with("replay: ")), "{outcome:?}");
+    assert_eq!(node.ran(), ["r-good.0", "r-secret.0", "r-anew.1"]);
     assert_eq!(play(&mut stream, &Case::new("r-more")).await, "");
     // The root's time is over.
     node.clock.store(hour(24 * 366).0, Ordering::Relaxed);
@@ -258,11 +287,16 @@ async fn break_glass_is_bounded_by_the_day_and_the_bound_survives() {
     let mut stream = node.start(&mut hub).await;
     let alone = |run: &str| Case::break_glass(run, "ann", "ann");
     assert_eq!(play(&mut stream, &alone("r1")).await, "");
-    // What is refused does not count.
+    // What is refused does not count, and what was seen before does not begin.
     assert!(play(&mut stream, &Case::break_glass("r-no", "bob", "bob")).await.starts_with("trust: break-glass: "));
+    let again = |run: &str| Case::again(run).by_break_glass("ann", "ann");
+    assert!(play(&mut stream, &again("r1")).await.starts_with("replay: "));
     assert_eq!(play(&mut stream, &alone("r2")).await, "");
     let mut stream = node.restart(&mut hub).await;
     let reason = play(&mut stream, &alone("r3")).await;
+    assert!(reason.starts_with("trust: break-glass: ") && reason.contains("used 2 times today"), "{reason}");
+    // Nor does the id of a run that was counted open it once more.
+    let reason = play(&mut stream, &again("r2")).await;
     assert!(reason.starts_with("trust: break-glass: ") && reason.contains("used 2 times today"), "{reason}");
     assert_eq!(node.ran(), ["r1.0", "r2.0"]);
     // The next day.
@@ -319,10 +353,12 @@ async fn results_are_signed_once_and_for_all() {
         assert!(result.outcome_json.contains("refused") && result.signed_result.is_empty(), "{}", result.outcome_json);
     }
     // And what was refused and signed for is not carried out later.
-    let mut again = Case::new("r-bad").assignment();
-    again.task = "r-bad.1".into();
-    stream.assign(vec![again]).await;
-    assert!(stream.finished("r-bad.1").await.0.reason.unwrap().starts_with("replay: "));
+    let mut renamed = Case::new("r-bad").assignment();
+    renamed.task = "r-bad.2".into();
+    assert_refused(&mut stream, renamed, "malformed: ").await;
+    stream.ack("r-bad.0").await;
+    assert_refused(&mut stream, Case::new("r-bad").assignment(), "replay: ").await;
+    assert_refused(&mut stream, Case::again("r-bad").assignment(), "replay: ").await;
     node.stop().await;
 
     // A crash: begun, never ended.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use synod_domain::approval::Decision;
 use synod_domain::canonical;
-use synod_domain::manifest::{Manifest, NodeEntry, NodeSet, node_tree};
+use synod_domain::manifest::{Manifest, NodeEntry, NodeSet, node_tree, secret_commitment};
 use synod_domain::task::{Outcome, Phase};
 use synod_domain::time::Timestamp;
 use synod_protocol::agent::{Alarm, Assignment};
@@ -162,6 +162,10 @@ struct Case {
     signed: Vec<String>,
     /// The manifest's bytes, when they are others.
     bytes: Option<Vec<u8>>,
+    /// This node's place.
+    index: usize,
+    /// Secret inputs, sealed.
+    sealed: Vec<u8>,
 }
 
 impl Case {
@@ -171,7 +175,7 @@ impl Case {
         let mut manifest = testing::manifest();
         manifest.run = run.to_owned();
         manifest.nodes = NodeSet::of(&nodes).unwrap();
-        let mut case = Self { manifest, nodes, signed: Vec::new(), bytes: None };
+        let mut case = Self { manifest, nodes, signed: Vec::new(), bytes: None, index: 0, sealed: Vec::new() };
         case.sign(&["ann", "bob", "carol"]);
         case
     }
@@ -188,15 +192,38 @@ impl Case {
 
     /// A start by break-glass by one person.
     fn break_glass(run: &str, person: &str, requester: &str) -> Self {
-        let mut case = Self::new(run);
+        Self::new(run).by_break_glass(person, requester)
+    }
+
+    fn by_break_glass(self, person: &str, requester: &str) -> Self {
+        let mut case = self;
         case.manifest.break_glass = Some("night".into());
         case.manifest.requester = requester.into();
         case.signed = vec![text(&testing::decision(person, &signer(person), &case.manifest, Decision::Approve, |s| s.break_glass = true))];
         case
     }
 
+    /// Another run, whose id was used before, with this node at another place: the task has a name and a digest of its own.
+    fn again(run: &str) -> Self {
+        let mut case = Self::new(run);
+        case.nodes.reverse();
+        case.index = 1;
+        case.manifest.nodes = NodeSet::of(&case.nodes).unwrap();
+        case.manifest.nonce = "another".into();
+        case.sign(&["ann", "bob", "carol"]);
+        case
+    }
+
+    /// With a secret input, rightly committed to, that is sealed to somebody or nobody.
+    fn secret(&mut self, to: Option<age::x25519::Recipient>) {
+        self.manifest.secrets.insert("password".into(), secret_commitment(b"salt", "hush"));
+        let value = json!({"password": {"salt": hex::encode(b"salt"), "value": "hush"}}).to_string();
+        self.sealed = to.map_or_else(Vec::new, |to| age::encrypt(&to, value.as_bytes()).unwrap());
+        self.sign(&["ann", "bob", "carol"]);
+    }
+
     fn task(&self) -> String {
-        format!("{}.0", self.manifest.run)
+        format!("{}.{}", self.manifest.run, self.index)
     }
 
     fn assignment(&self) -> Assignment {
@@ -220,11 +247,11 @@ impl Case {
             manifest: bytes.into(),
             digest,
             approvals_json: Value::from(claims).to_string(),
-            index: 0,
+            index: self.index as u64,
             size: self.nodes.len() as u64,
-            path: node_tree(&self.nodes).unwrap().path(0).unwrap().iter().map(|hash| hash.to_vec()).collect(),
+            path: node_tree(&self.nodes).unwrap().path(self.index).unwrap().iter().map(|hash| hash.to_vec()).collect(),
             start_by_ms: 0,
-            sealed_secrets: Vec::new(),
+            sealed_secrets: self.sealed.clone(),
         }
     }
 }

@@ -99,7 +99,7 @@ async fn verify(args: VerifyArgs, app: &App<'_>) -> Result {
 async fn judge(source: &Source<'_>, key: &VerifierKey, args: &VerifyArgs, app: &App<'_>) -> Result {
     let note_text = source.text("checkpoint").await?;
     let head = open(&note_text, key)?;
-    let (how, from, dropped) = match &args.from {
+    let (how, from, gone) = match &args.from {
         Some(file) => {
             let old = open(&read_file(file)?, key)?;
             source.grew(&old, &head).await?;
@@ -107,19 +107,31 @@ async fn judge(source: &Source<'_>, key: &VerifierKey, args: &VerifyArgs, app: &
         }
         None => {
             let bar = progress(head.size);
-            let dropped = source.recompute(&head, |n| bar.set_position(n)).await;
+            let gone = source.recompute(&head, |n| bar.set_position(n)).await;
             bar.finish_and_clear();
-            let dropped = dropped?;
-            let gone = if dropped > 0 { format!("; of {} only the hashes are kept", count_events(dropped)) } else { String::new() };
-            (format!("the root of {} was recomputed and is the one that was signed{gone}", count_events(head.size)), None, Some(dropped))
+            let gone = gone?;
+            (format!("the root of {} was recomputed and is the one that was signed{}", count_events(head.size), missing(&gone)), None, Some(gone))
         }
     };
     if let Some(file) = &args.save {
         std::fs::write(file, &note_text).map_err(|e| Fault::file("write", file, &e))?;
     }
-    let shown = json!({"log": key.name(), "key": key.to_string(), "size": head.size, "root": hex::encode(head.root), "from": from, "bodiesDropped": dropped, "ok": true});
+    let shown = json!({"log": key.name(), "key": key.to_string(), "size": head.size, "root": hex::encode(head.root), "from": from, "ok": true, "bodiesDropped": gone.as_ref().map(Vec::len), "bodiesDroppedAt": gone});
     app.out.either(&shown, || clean_lines(&format!("the audit log {} holds: {how}\nkey {key}", key.name())))?;
     Ok(Exit::Ok)
+}
+
+/// So many positions are named.
+const NAMED: usize = 10;
+
+/// The events of which only the hashes are left, in words.
+fn missing(gone: &[u64]) -> String {
+    if gone.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = gone.iter().take(NAMED).map(u64::to_string).collect();
+    let more = if gone.len() > NAMED { format!(" and {} more", gone.len() - NAMED) } else { String::new() };
+    format!("\nof {} only the hashes are kept, at position {}{more}; Synod itself takes none out", count(gone.len(), "event"), named.join(", "))
 }
 
 fn count_events(n: u64) -> String {
@@ -244,6 +256,18 @@ mod tests {
         assert!(check(&bent, position, &key).is_err());
     }
 
+    #[test]
+    fn what_is_missing_is_named() {
+        assert_eq!(missing(&[]), "");
+        assert!(missing(&[7]).contains("of 1 event only the hashes are kept, at position 7;"), "{}", missing(&[7]));
+        let many: Vec<u64> = (1..=12).collect();
+        assert!(
+            missing(&many).contains("of 12 events only the hashes are kept, at position 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more;"),
+            "{}",
+            missing(&many)
+        );
+    }
+
     #[tokio::test]
     async fn an_export_verifies_elsewhere() {
         let folder = tempfile::tempdir().unwrap();
@@ -254,7 +278,7 @@ mod tests {
         assert!(same_log(Path::new("/nowhere"), &key, &source, &head).await.is_ok());
         let grown = tree::tests::log(folder.path(), 301, |_| "x");
         assert!(same_log(folder.path(), &key, &source, &head).await.is_err(), "a log that is shorter than what is there");
-        assert_eq!(source.recompute(&grown, |_| {}).await.unwrap(), 0);
+        assert_eq!(source.recompute(&grown, |_| {}).await.unwrap(), [0u64; 0]);
         assert_eq!(join(&[b"A".to_vec(), vec![]]), [0, 1, 65, 0, 0]);
     }
 }

@@ -117,11 +117,17 @@ impl Source<'_> {
         check_consistency(old.size, &old.root, new.size, &new.root, &proof).map_err(altered)
     }
 
-    /// Reads all events and recomputes the root; returns how many bodies are no longer kept.
-    pub async fn recompute(&self, head: &Checkpoint, told: impl FnMut(u64)) -> Result<u64> {
-        let mut dropped = 0;
-        self.read(head, |event| dropped += u64::from(event.is_none()), told).await?;
-        Ok(dropped)
+    /// Reads all events and recomputes the root; returns the positions whose events are no longer kept.
+    pub async fn recompute(&self, head: &Checkpoint, told: impl FnMut(u64)) -> Result<Vec<u64>> {
+        let (mut gone, mut position) = (Vec::new(), 0);
+        let each = |event: Option<&Event>| {
+            position += 1;
+            if event.is_none() {
+                gone.push(position);
+            }
+        };
+        self.read(head, each, told).await?;
+        Ok(gone)
     }
 
     /// Reads all events in their order, none where only its hash is kept, and recomputes the root.
@@ -278,14 +284,23 @@ pub(crate) mod tests {
         let head = log(folder.path(), 600, plain);
         let source = Source::Folder(folder.path().to_owned());
         let mut last = 0;
-        assert_eq!(source.recompute(&head, |n| last = n).await.unwrap(), 0);
+        assert_eq!(source.recompute(&head, |n| last = n).await.unwrap(), [0u64; 0]);
         assert_eq!(last, 600);
-        assert_eq!(source.recompute(&log(folder.path(), 0, plain), |_| {}).await.unwrap(), 0);
+        assert_eq!(source.recompute(&log(folder.path(), 0, plain), |_| {}).await.unwrap(), [0u64; 0]);
 
         // Bodies that are no longer kept are counted, whole bundles and single events.
         log(folder.path(), 600, plain);
         std::fs::remove_file(folder.path().join(Tile::full(0, 0).entries_path())).unwrap();
-        assert_eq!(source.recompute(&head, |_| {}).await.unwrap(), 256);
+        assert_eq!(source.recompute(&head, |_| {}).await.unwrap(), (1..=256).collect::<Vec<u64>>());
+        let second = folder.path().join(Tile::full(0, 1).entries_path());
+        let entries = split(&std::fs::read(&second).unwrap()).unwrap();
+        let without: Vec<u8> = entries
+            .iter()
+            .enumerate()
+            .flat_map(|(n, e)| if n == 43 { vec![0, 0] } else { [&u16::try_from(e.len()).unwrap().to_be_bytes()[..], e].concat() })
+            .collect();
+        std::fs::write(&second, without).unwrap();
+        assert_eq!(source.recompute(&head, |_| {}).await.unwrap()[256..], [300]);
 
         // An event altered on the server, with or without its hash.
         let other = tempfile::tempdir().unwrap();

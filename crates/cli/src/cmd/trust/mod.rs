@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use synod_domain::Span;
 use synod_protocol::http::client::Client;
-use synod_protocol::http::trust::{CheckRoot, PublishRoot, RootCheck, RootQuery, Roots, Trust, TrustRoot};
+use synod_protocol::http::trust::{CheckRoot, PublishRoot, RootCheck, RootFinding, RootQuery, Roots, Trust, TrustRoot};
 use synod_trust::key::Purpose;
 use synod_trust::root::{BreakGlass, Rule};
 use synod_trust::{Envelope, Key, Root, RootDoc};
@@ -20,7 +20,7 @@ use self::draft::{Edits, First, Named, Written};
 use super::API;
 use super::describe_run::Page;
 use crate::exit::{Exit, Fault, Result};
-use crate::output::{clean_lines, note};
+use crate::output::{clean, clean_lines, note};
 use crate::pins::{Book, PinArgs};
 use crate::session::App;
 use crate::signer::{Places, Signer};
@@ -207,14 +207,14 @@ pub async fn trust(command: TrustCommand, app: &App<'_>) -> Result {
         TrustCommand::Rotate(args) => {
             let current = base(&args, app).await?;
             let doc = draft::next(&current, when::now(), args.expires);
-            drafted(&draft::sound(doc)?, Some(&current), args.out, app)
+            drafted(&draft::sound(doc)?, Some(&current), args.out, app).await
         }
         TrustCommand::Revoke(args) => {
             let current = base(&args.next, app).await?;
             let mut doc = draft::next(&current, when::now(), args.next.expires);
             let at = doc.created_at;
             draft::revoke(&mut doc, &args.what, &args.reason, at)?;
-            drafted(&draft::sound(doc)?, Some(&current), args.next.out, app)
+            drafted(&draft::sound(doc)?, Some(&current), args.next.out, app).await
         }
         TrustCommand::Doctor(args) => doctor(args, app).await,
     }
@@ -243,7 +243,7 @@ async fn init(args: InitArgs, app: &App<'_>) -> Result {
             draft::sound(doc)?
         }
     };
-    drafted(&root, None, args.out, app)
+    drafted(&root, None, args.out, app).await
 }
 
 async fn propose(args: ProposeArgs, app: &App<'_>) -> Result {
@@ -272,7 +272,7 @@ async fn propose(args: ProposeArgs, app: &App<'_>) -> Result {
             draft::sound(doc)?
         }
     };
-    drafted(&root, Some(&current), args.next.out, app)
+    drafted(&root, Some(&current), args.next.out, app).await
 }
 
 /// The root to follow: of a file, or the published one.
@@ -305,7 +305,7 @@ fn read(envelope: &Envelope) -> Result<Root> {
 }
 
 /// Writes a draft and says what it is and what comes next.
-fn drafted(root: &Root, current: Option<&Root>, out: Option<PathBuf>, app: &App<'_>) -> Result {
+async fn drafted(root: &Root, current: Option<&Root>, out: Option<PathBuf>, app: &App<'_>) -> Result {
     let file = out.unwrap_or_else(|| PathBuf::from(format!("root-{}.json", root.version())));
     write_new(&file, &draft::unsigned(root))?;
     let shown = json!({"file": file, "version": root.version(), "digest": root.digest(), "threshold": root.doc().threshold});
@@ -316,7 +316,7 @@ fn drafted(root: &Root, current: Option<&Root>, out: Option<PathBuf>, app: &App<
     page.head(&format!("{}: a draft of the trust root, version {}, signed by nobody yet", file.display(), root.version()));
     view::whole(&mut page, root);
     view::changes(&mut page, current, root);
-    view::findings(&mut page, &view::look(root, current, when::now()));
+    view::findings(&mut page, &looked(root, current, app).await);
     page.print()?;
     let name = file.display();
     note(&format!(
@@ -358,7 +358,7 @@ async fn sign(args: SignArgs, app: &App<'_>) -> Result {
         page.head(&format!("{}: the trust root, version {}", args.file.display(), root.version()));
         view::whole(&mut page, &root);
         view::changes(&mut page, current.as_ref(), &root);
-        view::findings(&mut page, &view::look(&root, current.as_ref(), when::now()));
+        view::findings(&mut page, &looked(&root, current.as_ref(), app).await);
         view::signatures(&mut page, &envelope, &[Some(&root), current.as_ref()]);
         page.print()?;
     }
@@ -420,6 +420,11 @@ async fn publish(args: PublishArgs, app: &App<'_>) -> Result {
     let mut book = Book::open(&args.pins, app)?;
     // Whoever signs in to a server with another root than the pinned one publishes nothing there.
     book.see_roots(&client).await?;
+    if !app.out.structured() {
+        for found in unfit(&client, &read(&envelope)?).await.into_iter().filter(|found| found.severity == "error") {
+            note(&clean(&format!("{}: {}", found.about, found.message)));
+        }
+    }
     let root: TrustRoot = client.post(&format!("{API}/trust/roots"), &PublishRoot { envelope }).await?;
     book.see_roots(&client).await?;
     app.out.either(&root, || {
@@ -496,6 +501,28 @@ async fn doctor(args: DoctorArgs, app: &App<'_>) -> Result {
     view::changed(&mut page, &check.changes);
     view::findings(&mut page, &check);
     page.print().map(|()| exit)
+}
+
+/// What is odd about a root by itself, and what it means for the templates of a server, when one can be asked.
+async fn looked(root: &Root, current: Option<&Root>, app: &App<'_>) -> RootCheck {
+    let mut check = view::look(root, current, when::now());
+    if let Ok(client) = app.connect().await {
+        check.findings.extend(unfit(&client, root).await);
+        let rank = |found: &RootFinding| ["error", "warning", "note"].iter().position(|known| *known == found.severity);
+        check.findings.sort_by_key(rank);
+    }
+    check
+}
+
+/// The server's templates that a root would not do for.
+async fn unfit(client: &Client, root: &Root) -> Vec<RootFinding> {
+    match asked(client, Some(root)).await {
+        Ok(check) => check.findings.into_iter().filter(|found| found.about.starts_with("template ") && found.severity != "note").collect(),
+        Err(fault) => {
+            note(&format!("the server's templates are not looked at: {}", crate::diagnose::text(&fault, false)));
+            Vec::new()
+        }
+    }
 }
 
 async fn asked(client: &Client, root: Option<&Root>) -> Result<RootCheck> {
