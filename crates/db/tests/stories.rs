@@ -302,10 +302,18 @@ fn end(idx: u32, node: &str, phase: TaskPhase) -> Ended {
 async fn a_run_goes_its_way(place: Place) {
     let mut tx = place.db.begin().await.unwrap();
     assert!(run::insert(&mut tx, &request("r1", None), &nodes()).await.unwrap());
-    let decision =
-        approval::Approval { person: "bob".into(), decision: Decision::Approve, digest: "sha256:x".into(), comment: "ok".into(), at: NOW, signature: None };
+    let decision = approval::Approval {
+        person: "bob".into(),
+        decision: Decision::Approve,
+        digest: "sha256:x".into(),
+        comment: "ok".into(),
+        at: NOW,
+        signature: None,
+        rules: [0, 2].into(),
+    };
     assert!(approval::insert(&mut tx, "r1", &decision).await.unwrap());
     assert!(!approval::insert(&mut tx, "r1", &decision).await.unwrap(), "one decision a person");
+    assert_eq!(approval::list(&mut tx, "r1").await.unwrap()[0].rules, [0, 2].into());
     approval::set_rules(&mut tx, "r1", &[("bob", &[0].into())]).await.unwrap();
     assert_eq!(approval::delivered(&mut tx, "r1").await.unwrap()[0].rules, [0].into());
     assert_eq!(run::due(&mut tx, NOW, 10).await.unwrap(), ["r1"]);

@@ -306,7 +306,7 @@ fn seal_secrets(secrets: &BTreeMap<String, SealedSecret>, nodes: &[NodeEntry], r
 
 fn plan(ctx: &Ctx, draft: Draft) -> RunPlan {
     let batches = draft.manifest.strategy.batches(draft.manifest.nodes.count);
-    let approvers = rule_statuses(ctx, &draft.manifest, &BTreeMap::new());
+    let approvers = rule_statuses(ctx, &draft.manifest, &BTreeMap::new(), &[]);
     RunPlan { preview: preview(&draft.manifest), nodes: draft.entries, kept_out: draft.chosen.kept_out, batches, approvers, manifest: draft.manifest }
 }
 
