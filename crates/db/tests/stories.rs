@@ -44,6 +44,7 @@ macro_rules! stories {
 
 stories! {
     opening_twice_keeps_everything
+    what_is_committed_is_on_disk
     a_newer_schema_is_refused
     a_transaction_not_committed_never_happened
     users_and_failures
@@ -70,6 +71,24 @@ async fn opening_twice_keeps_everything(place: Place) {
     tx.commit().await.unwrap();
     let again = Db::open(&place.url).await.unwrap();
     assert_eq!(meta::get(&mut again.reader().await.unwrap(), "a").await.unwrap().as_deref(), Some("1"));
+}
+
+/// A process that is killed loses nothing whatever these say; a machine that loses its power does.
+async fn what_is_committed_is_on_disk(place: Place) {
+    let (question, answer) = match place.db.dialect() {
+        synod_db::Dialect::Sqlite => ("PRAGMA synchronous", "2"),
+        synod_db::Dialect::Postgres => {
+            let mut tx = place.db.begin().await.unwrap();
+            let name = place.url.rsplit_once('/').unwrap().1;
+            tx.execute(format!("ALTER DATABASE {name} SET synchronous_commit = off"), params![]).await.unwrap();
+            tx.commit().await.unwrap();
+            ("SHOW synchronous_commit", "on")
+        }
+    };
+    let again = Db::open(&place.url).await.unwrap();
+    let read = again.reader().await.unwrap().first(question, params![]).await.unwrap().unwrap().text(0);
+    let written = again.begin().await.unwrap().first(question, params![]).await.unwrap().unwrap().text(0);
+    assert_eq!((read.as_str(), written.as_str()), (answer, answer));
 }
 
 async fn a_newer_schema_is_refused(place: Place) {
