@@ -466,12 +466,20 @@ pub(crate) fn full(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
     Error::new(code::STORAGE_FULL, "the database has no space left; nothing was done").retry_after(30).caused_by(cause)
 }
 
+/// A text that no check before has refused, and that the database does not take.
+pub(crate) fn unstorable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    let why = "a text in it cannot be stored: it is too long, or holds a NUL character; nothing was done";
+    Error::new(code::INVALID_DOCUMENT, why).caused_by(cause)
+}
+
 /// Tells apart a PostgreSQL that is away, one that is full, and a defect.
 pub(crate) fn failed(error: sqlx::Error) -> Error {
     match &error {
         sqlx::Error::Database(database) => match database.code().unwrap_or_default().into_owned().as_str() {
             // disk_full.
             "53100" => full(error),
+            // character_not_in_repertoire and untranslatable_character: a NUL; program_limit_exceeded: too long for an index.
+            "22021" | "22P05" | "54000" => unstorable(error),
             // Connection, insufficient resources, operator intervention, deadlock, serialization.
             state if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) || state == "40P01" || state == "40001" => away(error),
             _ => Error::internal(error),
