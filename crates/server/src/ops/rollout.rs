@@ -26,6 +26,9 @@ const SAFETY: Span = Span::secs(60);
 /// From so many nodes on it is asked whether anything is to be decided, before all tasks are counted to decide it.
 const MANY: u32 = 100;
 
+/// Why a run does not begin or go on in a namespace that stands still.
+const FROZEN: &str = "waits: the namespace is frozen";
+
 fn unmet(too_late: bool) -> Verdict {
     if too_late { Verdict::Expired } else { Verdict::Pending(Vec::new()) }
 }
@@ -211,7 +214,7 @@ impl Work<'_> {
         }
         if self.is_frozen() {
             self.run.wake_at = Some(self.now.after(SAFETY));
-            self.run.message = "waits: the namespace is frozen".into();
+            self.run.message = FROZEN.into();
             return Ok(());
         }
         if self.now > self.document.manifest.expires_at {
@@ -290,6 +293,12 @@ impl Work<'_> {
                         self.record(types::RUN_AT_GATE, "system", json!({"batches": self.run.batches}));
                     }
                     self.run.wake_at = Some(self.now.after(SAFETY));
+                    return Ok(());
+                }
+                // What runs comes to its end; nothing more begins until somebody ends the freeze.
+                Next::Assign(_) if self.is_frozen() => {
+                    self.run.wake_at = Some(self.now.after(SAFETY));
+                    self.run.message = FROZEN.into();
                     return Ok(());
                 }
                 Next::Assign(n) => {
