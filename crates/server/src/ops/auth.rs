@@ -337,15 +337,15 @@ pub async fn step_up(ctx: &Ctx, request: &StepUpRequest) -> Result<SteppedUp> {
         (None, Some(assertion)) => confirm(ctx, &mut tx, assertion).await?.err(),
         (None, None) => None,
     };
+    let by = json!({"by": if digits.is_some() { "code" } else { "passkey" }});
     if let Some(why) = wrong {
         user::failed(&mut tx, &key, ctx.now, FORGET_MS).await?;
-        tx.commit().await?;
-        ctx.app.ring_events();
+        record(&ctx.app, tx, &[event_about(types::STEP_UP_FAILED, &ctx.caller.user, by)], ctx.now).await?;
         return Err(Error::new(code::BAD_CREDENTIALS, why));
     }
     user::forget_failures(&mut tx, &key).await?;
     session::step_up(&mut tx, &session, ctx.now).await?;
-    tx.commit().await?;
+    record(&ctx.app, tx, &[event_about(types::STEPPED_UP, &ctx.caller.user, by)], ctx.now).await?;
     Ok(SteppedUp { until: ctx.now.after(ctx.app.config.security.step_up_for) })
 }
 
