@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use serde_json::json;
 use synod_domain::approval::Decision;
 use synod_domain::{Error, Result, Timestamp};
 
@@ -23,6 +24,8 @@ pub struct Approval {
     pub at: Timestamp,
     /// The person's signature, once signatures are required.
     pub signature: Option<String>,
+    /// Indexes of the rules the person could fill when they decided; once the run has started, of those they still could.
+    pub rules: BTreeSet<usize>,
 }
 
 fn approval(row: &Row) -> Result<Approval> {
@@ -31,7 +34,7 @@ fn approval(row: &Row) -> Result<Approval> {
         "reject" => Decision::Reject,
         other => return Err(Error::internal(format!("the decision `{other}` is not one of ours"))),
     };
-    Ok(Approval { person: row.text(0), decision, digest: row.text(2), comment: row.text(3), at: row.time(4), signature: row.text_opt(5) })
+    Ok(Approval { person: row.text(0), decision, digest: row.text(2), comment: row.text(3), at: row.time(4), signature: row.text_opt(5), rules: row.json(6)? })
 }
 
 /// Records a decision; `false` when the person decided on this run before.
@@ -42,8 +45,9 @@ pub async fn insert(tx: &mut Tx, run: &str, a: &Approval) -> Result<bool> {
     };
     let added = tx
         .execute(
-            "INSERT INTO approvals (run_id, person, decision, digest, comment, at, signature) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-            params![run, &a.person, decision, &a.digest, &a.comment, a.at, a.signature.clone()],
+            "INSERT INTO approvals (run_id, person, decision, digest, comment, at, signature, rules) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT DO NOTHING",
+            params![run, &a.person, decision, &a.digest, &a.comment, a.at, a.signature.clone(), json!(a.rules).to_string()],
         )
         .await?;
     Ok(added == 1)
@@ -52,12 +56,12 @@ pub async fn insert(tx: &mut Tx, run: &str, a: &Approval) -> Result<bool> {
 /// The decisions on a run in the order they were made.
 pub async fn list(db: &mut impl Query, run: &str) -> Result<Vec<Approval>> {
     let rows = db
-        .query("SELECT person, decision, digest, comment, at, signature FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run])
+        .query("SELECT person, decision, digest, comment, at, signature, rules FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run])
         .await?;
     rows.iter().map(approval).collect()
 }
 
-/// Records which rules each person could fill when the run started, for delivery to the nodes.
+/// Records which rules people could still fill when the run started, for delivery to the nodes.
 pub async fn set_rules(tx: &mut Tx, run: &str, rules: &[(&str, &BTreeSet<usize>)]) -> Result<()> {
     #[derive(Serialize)]
     struct Record<'a> {
@@ -67,7 +71,7 @@ pub async fn set_rules(tx: &mut Tx, run: &str, rules: &[(&str, &BTreeSet<usize>)
     if rules.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Record<'_>> = rules.iter().map(|(person, rules)| Record { person, rules: serde_json::json!(rules).to_string() }).collect();
+    let rows: Vec<Record<'_>> = rules.iter().map(|(person, rules)| Record { person, rules: json!(rules).to_string() }).collect();
     let records = tx.dialect().records(2, &[("person", ColumnType::Text), ("rules", ColumnType::Text)]);
     let sql = format!("UPDATE approvals SET rules = r.rules FROM {records} AS r WHERE approvals.run_id = $1 AND approvals.person = r.person");
     tx.execute(sql, params![run, to_records(&rows)?]).await?;
@@ -76,23 +80,16 @@ pub async fn set_rules(tx: &mut Tx, run: &str, rules: &[(&str, &BTreeSet<usize>)
 
 /// The decisions as they are delivered to nodes.
 pub async fn delivered(db: &mut impl Query, run: &str) -> Result<Vec<synod_domain::verify::DeliveredApproval>> {
-    let rows = db
-        .query("SELECT person, decision, digest, comment, at, signature, rules FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run])
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let a = approval(row)?;
-            Ok(synod_domain::verify::DeliveredApproval {
-                person: a.person,
-                decision: a.decision,
-                digest: a.digest,
-                at: a.at,
-                comment: a.comment,
-                rules: row.json(6)?,
-                signature: a.signature,
-            })
-        })
-        .collect()
+    let delivered = |a: Approval| synod_domain::verify::DeliveredApproval {
+        person: a.person,
+        decision: a.decision,
+        digest: a.digest,
+        at: a.at,
+        comment: a.comment,
+        rules: a.rules,
+        signature: a.signature,
+    };
+    Ok(list(db, run).await?.into_iter().map(delivered).collect())
 }
 
 /// An approval after the fact.

@@ -234,6 +234,23 @@ pub(crate) enum Connection {
     Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
 }
 
+/// Acknowledges nothing before it is on disk, where the server is set up otherwise.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// Settings of a PostgreSQL server by which it may lose what it acknowledged, in words. No connection can change them.
+async fn lax_settings(pool: &PgPool) -> Result<Vec<String>> {
+    let sql = "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') ORDER BY name";
+    let rows = sqlx::query(sql).fetch_all(pool).await.map_err(failed)?;
+    let settings = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<sqlx::Result<Vec<(String, String)>>>().map_err(failed)?;
+    Ok(lax(&settings))
+}
+
+fn lax(settings: &[(String, String)]) -> Vec<String> {
+    let off = settings.iter().filter(|(_, setting)| setting == "off").map(|(name, _)| name);
+    off.map(|name| format!("PostgreSQL runs with {name} = off: a crash of its machine may lose or destroy what was acknowledged; set {name} = on"))
+        .collect()
+}
+
 impl Pools {
     /// Opens `sqlite:PATH` or `postgres://…`.
     pub async fn open(url: &str) -> Result<Self> {
@@ -264,9 +281,14 @@ impl Pools {
                         Ok(true)
                     })
                 })
+                // What was acknowledged is on disk; whoever waits for standbys as well (`remote_apply`) goes on doing so.
+                .after_connect(|connection, _| Box::pin(async move { sqlx::query(DURABLE).execute(connection).await.map(|_| ()) }))
                 .connect_with(options.application_name("synod").statement_cache_capacity(300))
                 .await
                 .map_err(failed)?;
+            for lax in lax_settings(&pool).await? {
+                tracing::warn!("{lax}");
+            }
             return Ok(Self::Postgres(pool));
         }
         Err(Error::new(code::CONFIGURATION, "the database is named `sqlite:PATH` or `postgres://USER@HOST:PORT/DATABASE`"))
@@ -444,12 +466,20 @@ pub(crate) fn full(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
     Error::new(code::STORAGE_FULL, "the database has no space left; nothing was done").retry_after(30).caused_by(cause)
 }
 
+/// A text that no check before has refused, and that the database does not take.
+pub(crate) fn unstorable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    let why = "a text in it cannot be stored: it is too long, or holds a NUL character; nothing was done";
+    Error::new(code::INVALID_DOCUMENT, why).caused_by(cause)
+}
+
 /// Tells apart a PostgreSQL that is away, one that is full, and a defect.
 pub(crate) fn failed(error: sqlx::Error) -> Error {
     match &error {
         sqlx::Error::Database(database) => match database.code().unwrap_or_default().into_owned().as_str() {
             // disk_full.
             "53100" => full(error),
+            // character_not_in_repertoire and untranslatable_character: a NUL; program_limit_exceeded: too long for an index.
+            "22021" | "22P05" | "54000" => unstorable(error),
             // Connection, insufficient resources, operator intervention, deadlock, serialization.
             state if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) || state == "40P01" || state == "40001" => away(error),
             _ => Error::internal(error),
@@ -461,5 +491,18 @@ pub(crate) fn failed(error: sqlx::Error) -> Error {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => away(error),
         _ => Error::internal(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_lose_data_is_named() {
+        let set = |name: &str, setting: &str| (name.to_owned(), setting.to_owned());
+        assert!(lax(&[set("fsync", "on"), set("full_page_writes", "on")]).is_empty());
+        let all = lax(&[set("fsync", "off"), set("full_page_writes", "off")]);
+        assert!(all.len() == 2 && all[0].contains("fsync = on") && all[1].contains("full_page_writes"), "{all:?}");
     }
 }

@@ -11,6 +11,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0003_trust.sql"),
     include_str!("../migrations/0004_account_keys.sql"),
     include_str!("../migrations/0005_renewals.sql"),
+    include_str!("../migrations/0006_kept_rights.sql"),
 ];
 
 /// The schema version this program needs.

@@ -65,7 +65,7 @@ pub struct Run {
     pub replay_of: Option<String>,
     /// The client's key for this request.
     pub idempotency_key: Option<String>,
-    /// SHA-256 of the request made with that key.
+    /// By what the request made with that key is known again: a keyed hash, for requests hold secrets.
     pub idempotency_hash: Option<String>,
     /// The break-glass rule it is started by.
     pub break_glass: Option<String>,
@@ -351,5 +351,8 @@ pub async fn sealed_secrets(db: &mut impl Query, id: &str) -> Result<Vec<(u32, S
 /// Forgets the sealed secrets of a run that has ended.
 pub async fn forget_secrets(tx: &mut Tx, id: &str) -> Result<()> {
     tx.execute("UPDATE run_nodes SET sealed_secrets = NULL WHERE run_id = $1 AND sealed_secrets IS NOT NULL", params![id]).await?;
+    // The second half of the request's hash is about them.
+    tx.execute("UPDATE runs SET idempotency_hash = substr(idempotency_hash, 1, 64) WHERE id = $1 AND idempotency_hash IS NOT NULL", params![id])
+        .await?;
     Ok(())
 }

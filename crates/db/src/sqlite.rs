@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use crate::dialect::{Cell, Param, Row, away, full};
+use crate::dialect::{Cell, Param, Row, away, full, unstorable};
 
 /// So many prepared statements are kept for each connection.
 const STATEMENTS: usize = 300;
@@ -258,10 +258,11 @@ fn cell(value: ValueRef<'_>) -> rusqlite::Result<Cell> {
 
 /// Tells apart a database that is away, one that is full, and a defect.
 fn failed(error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure, TooBig};
     match error.sqlite_error_code() {
         Some(DiskFull) => full(error),
         Some(DatabaseBusy | DatabaseLocked | SystemIoFailure | CannotOpen) => away(error),
+        Some(TooBig) => unstorable(error),
         _ => Error::internal(error),
     }
 }

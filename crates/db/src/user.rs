@@ -103,6 +103,11 @@ pub async fn failed(tx: &mut Tx, key: &str, now: Timestamp, forget_ms: i64) -> R
     Ok(())
 }
 
+/// Forgets failed sign-ins under every key whose last was before a time.
+pub async fn prune_failures(tx: &mut Tx, before: Timestamp) -> Result<u64> {
+    tx.execute("DELETE FROM login_failures WHERE last_at < $1", params![before]).await
+}
+
 /// Forgets failed sign-ins.
 pub async fn forget_failures(tx: &mut Tx, key: &str) -> Result<()> {
     tx.execute("DELETE FROM login_failures WHERE key = $1", params![key]).await?;

@@ -158,8 +158,15 @@ async fn run_of(place: &Place, id: &str, template: (&str, &str), days_ago: i64, 
     assert!(run::insert(&mut tx, &row, &[node]).await.unwrap());
     for (person, after) in approved_after.into_iter().flat_map(|after| [("bob", after / 2), ("carol", after)]) {
         let at = Timestamp(created_at.0 + after);
-        let decision =
-            approval::Approval { person: person.into(), decision: Decision::Approve, digest: "d".into(), comment: String::new(), at, signature: None };
+        let decision = approval::Approval {
+            person: person.into(),
+            decision: Decision::Approve,
+            digest: "d".into(),
+            comment: String::new(),
+            at,
+            signature: None,
+            rules: [0].into(),
+        };
         assert!(approval::insert(&mut tx, id, &decision).await.unwrap());
     }
     let started = approved_after.is_some() && phase != Phase::Approved;

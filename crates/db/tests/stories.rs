@@ -19,6 +19,7 @@ const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 stories! {
     opening_twice_keeps_everything
+    what_is_committed_is_on_disk
     a_newer_schema_is_refused
     a_transaction_not_committed_never_happened
     users_and_failures
@@ -45,6 +46,24 @@ async fn opening_twice_keeps_everything(place: Place) {
     tx.commit().await.unwrap();
     let again = Db::open(&place.url).await.unwrap();
     assert_eq!(meta::get(&mut again.reader().await.unwrap(), "a").await.unwrap().as_deref(), Some("1"));
+}
+
+/// A process that is killed loses nothing whatever these say; a machine that loses its power does.
+async fn what_is_committed_is_on_disk(place: Place) {
+    let (question, answer) = match place.db.dialect() {
+        synod_db::Dialect::Sqlite => ("PRAGMA synchronous", "2"),
+        synod_db::Dialect::Postgres => {
+            let mut tx = place.db.begin().await.unwrap();
+            let name = place.url.rsplit_once('/').unwrap().1;
+            tx.execute(format!("ALTER DATABASE {name} SET synchronous_commit = off"), params![]).await.unwrap();
+            tx.commit().await.unwrap();
+            ("SHOW synchronous_commit", "on")
+        }
+    };
+    let again = Db::open(&place.url).await.unwrap();
+    let read = again.reader().await.unwrap().first(question, params![]).await.unwrap().unwrap().text(0);
+    let written = again.begin().await.unwrap().first(question, params![]).await.unwrap().unwrap().text(0);
+    assert_eq!((read.as_str(), written.as_str()), (answer, answer));
 }
 
 async fn a_newer_schema_is_refused(place: Place) {
@@ -277,10 +296,18 @@ fn end(idx: u32, node: &str, phase: TaskPhase) -> Ended {
 async fn a_run_goes_its_way(place: Place) {
     let mut tx = place.db.begin().await.unwrap();
     assert!(run::insert(&mut tx, &request("r1", None), &nodes()).await.unwrap());
-    let decision =
-        approval::Approval { person: "bob".into(), decision: Decision::Approve, digest: "sha256:x".into(), comment: "ok".into(), at: NOW, signature: None };
+    let decision = approval::Approval {
+        person: "bob".into(),
+        decision: Decision::Approve,
+        digest: "sha256:x".into(),
+        comment: "ok".into(),
+        at: NOW,
+        signature: None,
+        rules: [0, 2].into(),
+    };
     assert!(approval::insert(&mut tx, "r1", &decision).await.unwrap());
     assert!(!approval::insert(&mut tx, "r1", &decision).await.unwrap(), "one decision a person");
+    assert_eq!(approval::list(&mut tx, "r1").await.unwrap()[0].rules, [0, 2].into());
     approval::set_rules(&mut tx, "r1", &[("bob", &[0].into())]).await.unwrap();
     assert_eq!(approval::delivered(&mut tx, "r1").await.unwrap()[0].rules, [0].into());
     assert_eq!(run::due(&mut tx, NOW, 10).await.unwrap(), ["r1"]);

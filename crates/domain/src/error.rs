@@ -89,7 +89,7 @@ pub mod code {
         SECOND_FACTOR_REQUIRED = "SYN-2003", Unauthenticated, 401, "The second factor is missing",
             "Pass the six digits of your authenticator as `totp` (`synod login --totp 123456`).";
         STEP_UP_REQUIRED = "SYN-2004", Forbidden, 403, "A fresh second factor is required",
-            "This changes who may do what. Confirm with `synod step-up` and repeat within ten minutes; enrol first with `synod totp enrol`.";
+            "This changes who may do what, or who must agree. Confirm with `synod step-up` and repeat within ten minutes; enrol first with `synod totp enrol`.";
         LOGIN_THROTTLED = "SYN-2005", Limited, 429, "Too many failed sign-ins",
             "Wait for the time in Retry-After.";
         CSRF = "SYN-2006", Forbidden, 403, "The CSRF token is missing or wrong",

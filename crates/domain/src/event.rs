@@ -70,6 +70,8 @@ pub mod types {
         SESSION_STARTED = "synod.session.started";
         SESSION_FAILED = "synod.session.failed";
         SESSION_ENDED = "synod.session.ended";
+        STEPPED_UP = "synod.session.stepped_up";
+        STEP_UP_FAILED = "synod.session.step_up_failed";
         TOTP_ENROLLED = "synod.user.totp_enrolled";
         KEY_ADDED = "synod.user.key.added";
         KEY_REMOVED = "synod.user.key.removed";

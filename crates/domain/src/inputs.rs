@@ -109,9 +109,11 @@ fn accept(schema: &Value, validator: &jsonschema::Validator, given: Value) -> Re
         problems.push(Problem::at("", format!("the inputs are {size} bytes long, at most {MAX_BYTES} are taken")));
     }
     let secret_names = secrets(schema);
+    let given_secret = secret_names.iter().any(|name| whole.get(name).is_some());
     problems.extend(validator.iter_errors(&whole).map(|error| {
         let pointer = error.instance_path().as_str().to_owned();
-        let secret = secret_names.iter().any(|name| pointer.starts_with(&segment(name)));
+        // What is wrong with the inputs as a whole (`anyOf`, `not`, `minProperties`) would be told with all of them.
+        let secret = secret_names.iter().any(|name| pointer.starts_with(&segment(name))) || pointer.is_empty() && given_secret;
         let problem = explain(&error, secret);
         let unknown = matches!(error.kind(), ValidationErrorKind::AdditionalProperties { .. });
         match names(schema).filter(|_| unknown) {
@@ -224,6 +226,32 @@ mod tests {
         }
         let problems = Schema::new(schema()).unwrap().accept(json!({"service": "web", "token": "hunter2"})).unwrap_err();
         assert!(!format!("{problems:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_complaint_about_all_inputs_shows_no_secret() {
+        let token = json!({"type": "string", "writeOnly": true});
+        let short = json!({"properties": {"token": {"maxLength": 3}}});
+        let other = json!({"properties": {"token": {"pattern": "^x"}}});
+        for (keyword, value) in [
+            ("anyOf", json!([short, other])),
+            ("oneOf", json!([short, other])),
+            ("anyOf", json!([short])),
+            ("not", json!({"properties": {"token": {"minLength": 3}}})),
+            ("minProperties", json!(2)),
+            ("allOf", json!([{"anyOf": [short, other]}])),
+            ("if", json!(true)),
+            ("enum", json!([{"token": "x"}])),
+            ("const", json!({"token": "x"})),
+            ("dependentSchemas", json!({"token": {"anyOf": [short, other]}})),
+        ] {
+            let mut schema = json!({"type": "object", "properties": {"token": token}, keyword: value});
+            if keyword == "if" {
+                schema["then"] = json!({"not": {"required": ["token"]}});
+            }
+            let problems = Schema::new(schema).unwrap().accept(json!({"token": "hunter2"})).unwrap_err();
+            assert!(!format!("{problems:?}").contains("hunter2"), "{keyword}: {problems:?}");
+        }
     }
 
     #[test]

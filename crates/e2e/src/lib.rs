@@ -6,6 +6,7 @@ pub mod calls;
 pub mod consensus;
 pub mod disk;
 pub mod hostile;
+pub mod leaks;
 pub mod process;
 pub mod proxy;
 pub mod story;

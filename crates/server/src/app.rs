@@ -23,6 +23,7 @@ use crate::loops::{presence, reports};
 use crate::manifests::Manifests;
 use crate::metrics::Counters;
 use crate::ops::audit::Alarms;
+use crate::pace::Pace;
 use crate::site::Site;
 use crate::tail::{self, Tail};
 use crate::templates::Templates;
@@ -54,6 +55,8 @@ pub struct App {
     pub templates: Templates,
     /// Manifests of recent runs.
     pub manifests: Manifests,
+    /// How often strangers may fail to sign in.
+    pub pace: Pace,
     /// The agents connected here.
     pub gateway: Gateway,
     /// What agents report, on its way to the database.
@@ -182,6 +185,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
         tail: Tail::default(),
         templates: Templates::default(),
         manifests: Manifests::default(),
+        pace: Pace::default(),
         gateway: Gateway::default(),
         reports,
         presence,

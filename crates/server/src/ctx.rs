@@ -96,11 +96,11 @@ impl Ctx {
             return Ok(());
         }
         let message = if self.caller.via == Via::ApiKey {
-            "this changes who may do what; it needs a person with a fresh second factor, an API key does not do"
+            "this changes who may do what or who must agree; it needs a person with a fresh second factor, an API key does not do"
         } else if enrolled {
-            "this changes who may do what; confirm with your second factor first"
+            "this changes who may do what or who must agree; confirm with your second factor first"
         } else {
-            "this changes who may do what; enrol a second factor or a passkey first"
+            "this changes who may do what or who must agree; enrol a second factor or a passkey first"
         };
         Err(Error::new(code::STEP_UP_REQUIRED, message))
     }

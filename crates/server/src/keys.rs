@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use aws_lc_rs::hmac;
 use fernet::Fernet;
 use synod_db::{Db, meta};
 use synod_domain::error::code;
@@ -16,6 +17,7 @@ use synod_domain::{Error, Result};
 pub struct Keys {
     master: Fernet,
     sessions: Fernet,
+    marks: hmac::Key,
 }
 
 impl Keys {
@@ -33,7 +35,9 @@ impl Keys {
         let wrong = || broken(path, "the database was set up with another master key; give this server the file of the first one (`--master-key-file`)");
         let session_key = fernet.decrypt(&sealed).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
         let sessions = Fernet::new(&session_key).ok_or_else(wrong)?;
-        Ok(Self { master: fernet, sessions })
+        // Derived, so that what one of them is used for says nothing about the other.
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, session_key.as_bytes()), b"synod marks");
+        Ok(Self { master: fernet, sessions, marks: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()) })
     }
 
     /// Seals a secret for the database.
@@ -44,6 +48,11 @@ impl Keys {
     /// Opens a sealed secret.
     pub fn unseal(&self, sealed: &str) -> Result<Vec<u8>> {
         self.master.decrypt(sealed).map_err(|_| Error::internal("a sealed value does not open with this master key"))
+    }
+
+    /// By what something is known when it comes again that may hold a secret: without the key nobody can try which one fits.
+    pub fn mark(&self, what: &[u8]) -> String {
+        hex::encode(hmac::sign(&self.marks, what))
     }
 
     /// Makes the token of a session.

@@ -21,6 +21,7 @@ mod loops;
 pub mod manifests;
 pub mod metrics;
 pub mod ops;
+pub mod pace;
 pub mod password;
 mod patience;
 pub mod signing;

@@ -14,10 +14,13 @@ static ONE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 /// The shortest password taken.
 pub const MIN_LENGTH: usize = 10;
 
+/// The longest.
+const MAX_LENGTH: usize = 1024;
+
 /// Hashes a password. Takes tens of milliseconds by design; runs beside the event loop.
 pub async fn hash(password: String) -> Result<String> {
-    if password.chars().count() < MIN_LENGTH || password.len() > 1024 {
-        let problem = Problem::at("/password", format!("a password has {MIN_LENGTH} to 1024 characters"));
+    if password.chars().count() < MIN_LENGTH || password.len() > MAX_LENGTH {
+        let problem = Problem::at("/password", format!("a password has {MIN_LENGTH} to {MAX_LENGTH} characters"));
         return Err(Error::problems(code::INVALID_DOCUMENT, vec![problem]));
     }
     let _turn = ONE.acquire().await.map_err(Error::internal)?;
@@ -34,7 +37,8 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5ncmFuZG9t$DHfF7t
 pub async fn verify(password: String, hash: Option<String>) -> Result<bool> {
     let _turn = ONE.acquire().await.map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || {
-        let known = hash.is_some();
+        let known = hash.is_some() && password.len() <= MAX_LENGTH;
+        let password = if known { password } else { String::new() };
         let Ok(parsed) = PasswordHash::new(hash.as_deref().unwrap_or(NOBODY)) else { return false };
         Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && known
     })

@@ -1201,6 +1201,8 @@ export interface components {
             at: components["schemas"]["Timestamp"];
             /** @description Whether it counts as things stand. */
             counts: boolean;
+            /** @description Why it does not, in words. */
+            whyNot?: string | null;
             /** @description The key it was signed with; absent when it was not signed. */
             key?: string | null;
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use synod_domain::check::{Expect, OnMismatch};
+use synod_domain::check::{Expect, Looker, OnMismatch};
 use synod_domain::render::{Context, StepResult, condition, script, text};
 use synod_domain::task::{Outcome, Phase, StepOutcome};
 use synod_domain::template::{Retry, Step};
@@ -211,6 +211,7 @@ impl<'a> Task<'a> {
             }
             env.insert(name.clone(), value);
         }
+        let expect = step.expect.as_ref();
         let mark = strays::new_mark(&self.work.task);
         env.insert(strays::MARK.to_owned(), mark.clone());
         let with = Surroundings {
@@ -224,6 +225,7 @@ impl<'a> Task<'a> {
             clock: &self.work.clock,
             deadline,
             kill_grace: self.config.kill_grace.duration(),
+            looked_for: [Looker::new(expect.and_then(|e| e.stdout.as_ref())), Looker::new(expect.and_then(|e| e.stderr.as_ref()))],
         };
         match job {
             Job::Run(source) => run::run(&source, &with, &mut self.work.cancel).await.map_err(Bad::Broken),
@@ -256,7 +258,7 @@ impl<'a> Task<'a> {
     fn judge(&mut self, step: &Step, attempt: &Attempt, mismatches: &mut Vec<String>) -> Result<(), Bad> {
         let plain = Expect::default();
         let expect = step.expect.as_ref().unwrap_or(&plain);
-        *mismatches = expect.mismatches(attempt.exit_code, &attempt.stdout, &attempt.stderr);
+        *mismatches = expect.mismatches(attempt.exit_code, &attempt.found[0], &attempt.found[1]);
         if mismatches.is_empty() {
             return Ok(());
         }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use synod_domain::check::{Looker, Piece};
 use synod_domain::task::Stream;
 use synod_worker::{Cancel, Clock, OutputSink, Why};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -29,7 +30,7 @@ const SHELL: &str = r#"eval "unset SYNOD_SCRIPT;$SYNOD_SCRIPT""#;
 const SCRIPT: &str = "SYNOD_SCRIPT";
 /// The kernel takes no longer environment string (MAX_ARG_STRLEN): name, value, `=`, NUL, and what hides it on its way.
 pub(super) const LONGEST_STRING: usize = 128 * 1024;
-/// How much of each stream later steps and checks see, counted from the end.
+/// How much of each stream later steps see, counted from the end. Checks see all of it; a match may be as long as this.
 pub(super) const CAPTURE: usize = 64 * 1024;
 /// How long processes that outlive their script may keep its output open.
 const LEFTOVERS: Duration = Duration::from_secs(2);
@@ -52,6 +53,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) clock: &'a Clock,
     pub(super) deadline: Instant,
     pub(super) kill_grace: Duration,
+    /// What is looked for in standard output and standard error.
+    pub(super) looked_for: [Looker; 2],
 }
 
 /// How one attempt ended.
@@ -70,6 +73,8 @@ pub(super) struct Attempt {
     pub(super) signal: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
+    /// What was found in standard output and standard error.
+    pub(super) found: [Looker; 2],
 }
 
 /// Runs a script to its end, or to the end it is given. Fails when it cannot be started.
@@ -128,12 +133,14 @@ pub(super) async fn run(script: &str, with: &Surroundings<'_>, cancel: &mut Canc
         group.kill(true).await;
     }
     group.release();
+    let ((stdout, out), (stderr, err)) = (stdout.finish(), stderr.finish());
     Ok(Attempt {
         end,
         exit_code: status.and_then(|status| status.code()),
         signal: status.and_then(|status| status.signal()),
-        stdout: stdout.finish(),
-        stderr: stderr.finish(),
+        stdout,
+        stderr,
+        found: [out, err],
     })
 }
 
@@ -245,11 +252,15 @@ struct Reader<'a, R> {
     mask: MaskStream,
     buffer: Vec<u8>,
     captured: Vec<u8>,
+    /// Whether something came before what is captured.
+    cut: bool,
+    looker: Looker,
 }
 
 impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
     fn new(source: Option<R>, stream: Stream, with: &'a Surroundings<'a>) -> Self {
-        Self { source, stream, with, mask: with.masker.stream(), buffer: vec![0; READ], captured: Vec::new() }
+        let looker = with.looked_for[usize::from(stream == Stream::Stderr)].clone();
+        Self { source, stream, with, mask: with.masker.stream(), buffer: vec![0; READ], captured: Vec::new(), cut: false, looker }
     }
 
     fn open(&self) -> bool {
@@ -276,16 +287,31 @@ impl<'a, R: AsyncRead + Unpin> Reader<'a, R> {
         self.with.output.write(self.with.step, self.stream, self.with.clock.now(), shown);
         self.captured.extend_from_slice(shown);
         if self.captured.len() > 2 * CAPTURE {
-            self.captured.drain(..self.captured.len() - CAPTURE);
+            self.look(false);
+            // What goes on begins with a whole character, which was seen.
+            let mut start = self.captured.len() - CAPTURE - 4;
+            while start < self.captured.len() - CAPTURE - 1 && self.captured[start] & 0xc0 == 0x80 {
+                start += 1;
+            }
+            self.captured.drain(..start);
+            self.cut = true;
         }
     }
 
-    fn finish(mut self) -> String {
+    fn look(&mut self, last: bool) {
+        let text = String::from_utf8_lossy(&self.captured);
+        let text = if last { text.trim_end_matches(['\n', '\r']) } else { &text };
+        let seen = text.chars().next().filter(|_| self.cut).map_or(0, char::len_utf8);
+        self.looker.look(Piece { text, seen, again: (!last).then_some(CAPTURE) });
+    }
+
+    fn finish(mut self) -> (String, Looker) {
         let rest = self.mask.end();
         self.keep(&rest);
+        self.look(true);
         let start = self.captured.len().saturating_sub(CAPTURE);
         let text = String::from_utf8_lossy(&self.captured[start..]);
-        text.trim_end_matches(['\n', '\r']).to_owned()
+        (text.trim_end_matches(['\n', '\r']).to_owned(), self.looker)
     }
 }
 
@@ -311,6 +337,7 @@ mod tests {
             clock: &clock,
             deadline: Instant::now(),
             kill_grace: Duration::ZERO,
+            looked_for: Default::default(),
         };
         let command = shell("true", &with);
         let command = command.as_std();

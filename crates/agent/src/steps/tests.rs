@@ -233,6 +233,26 @@ async fn checks_retries_and_going_on() {
     assert!(!never.outcome.check_failed);
 }
 
+/// What stood far from the end of much output was not seen, so that checks for what must not be there held.
+#[tokio::test]
+async fn checks_see_all_of_a_long_stream() {
+    let script = "printf 'panic: \\303\\244\\n'; yes 0123456789 | head -c 300000; echo; yes ab | head -c 99999; echo end";
+    for (check, holds) in [
+        (json!({"notContains": "panic"}), false),
+        (json!({"notMatches": "^panic"}), false),
+        (json!({"notMatches": "(?m)^panic: \u{e4}$"}), false),
+        (json!({"notContains": "no such text", "notMatches": "^[^p]"}), true),
+        (json!({"contains": "panic", "matches": "(?m)^end"}), true),
+        (json!({"matches": "ab\nend$"}), true),
+        (json!({"matches": "^end"}), false),
+        (json!({"matches": "9\\n?$"}), false),
+    ] {
+        let done = done(json!({}), json!([{"name": "much", "run": script, "expect": {"stdout": check}}]), &[]).await;
+        assert_eq!(done.outcome.phase == Phase::Succeeded, holds, "{check}: {:?}", done.told());
+        assert_eq!(done.outcome.check_failed, !holds, "{check}");
+    }
+}
+
 #[tokio::test]
 async fn a_timeout_kills_all_of_the_group() {
     let begun = Instant::now();

@@ -352,7 +352,8 @@ fn approvals(page: &mut Page<'_>, run: &Run) {
         if one.digest != run.digest {
             mind.push_str(" (another manifest)");
         } else if !one.counts {
-            mind.push_str(" (does not count)");
+            let why = one.why_not.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            mind = format!(" (does not count{why})");
         }
         let key = one.key.as_ref().map(|key| format!(" with {key}")).unwrap_or_default();
         page.item(format!("{} {what} {}{key}{mind}{comment}", one.person, when::full(one.at)));

@@ -15,6 +15,7 @@ stories! {
     decisions_that_do_not_count
     nobody_could_approve
     bodies_and_parameters
+    no_text_is_too_odd_to_be_refused_by_name
     what_does_not_exist
     a_second_bootstrap
     a_port_in_use
@@ -146,6 +147,59 @@ async fn bodies_and_parameters(h: Harness) {
     assert!(problem.detail.contains("alice"));
     let problem = refused(post("/join-tokens", "{\"uses\": 0, \"labels\": {\"name\": \"x\"}, \"expiresIn\": \"90d\"}").await, "SYN-1001");
     assert_eq!(problem.problems.len(), 3, "{:?}", problem.problems);
+}
+
+/// PostgreSQL cannot store a NUL character and indexes no long text; SQLite can. Both answer the same, and never with "something broke".
+async fn no_text_is_too_odd_to_be_refused_by_name(h: Harness) {
+    h.shop("dave:requester").await;
+    h.apply(vec![free("t", json!({"inputs": {"type": "object"}}))]).await;
+    let _agents = h.webs(1).await;
+    let alice = h.client("alice").await;
+    let post = async |path: &str, body: &Value| raw(&alice, Method::POST, path, &[("content-type", "application/json")], &body.to_string()).await;
+    let nul = "a\0b";
+    let mut policy = json!({"apiVersion": "synod/v1", "kind": "Policy", "metadata": {"name": "p"}, "spec": {"cedar": nul}});
+    let with_label = json!({"apiVersion": "synod/v1", "kind": "Group", "metadata": {"name": "g", "labels": {nul: "x"}}, "spec": {}});
+    for (path, body, pointer) in [
+        ("/users", json!({"name": "erin", "displayName": nul, "password": PASSWORD}), "/displayName"),
+        ("/auth/login", json!({"user": nul, "password": PASSWORD}), "/user"),
+        ("/api-keys", json!({"name": nul}), "/name"),
+        ("/join-tokens", json!({"labels": {"role": nul}}), "/labels/role"),
+        ("/apply", json!({"documents": [policy.clone()]}), "/documents/0/spec/cedar"),
+        ("/apply", json!({"documents": [with_label]}), "/documents/0/metadata/labels"),
+        ("/runs", json!({"namespace": "shop", "template": "t", "inputs": {"deep": [{"a": nul}]}, "target": ""}), "/inputs/deep/0/a"),
+        ("/runs", json!({"namespace": nul, "template": "t"}), "/namespace"),
+        ("/auth/ssh-keys", json!({"name": nul, "publicKey": "x"}), "/name"),
+    ] {
+        let (status, text) = post(path, &body).await;
+        let problem: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &problem["code"], &problem["problems"][0]["pointer"]), (422, &json!("SYN-1001"), &json!(pointer)), "{path}: {text}");
+        assert!(text.contains("NUL"), "{text}");
+    }
+    for path in ["/users/a%00b", "/objects/groups/%00", "/runs/%00", "/tasks?run=a%00b", "/events?subject=%00", "/nodes?selector=role%3D%00", "/users/%ff"] {
+        let (status, text) = raw(&alice, Method::GET, path, &[], "").await;
+        assert!(status == 400 && text.contains("SYN-1008"), "{path}: {status} {text}");
+    }
+    // What is too long is refused by name as well, or kept; the same on both.
+    let long: String = (0..60_000u32).map(|n| char::from(b'a' + u8::try_from(n.wrapping_mul(n) / 7 % 26).unwrap())).collect();
+    policy["metadata"]["name"] = json!(long);
+    for (path, body) in [
+        ("/users", json!({"name": long, "password": PASSWORD})),
+        ("/users", json!({"name": "frank", "displayName": long, "password": PASSWORD})),
+        ("/users", json!({"name": "frank", "password": long})),
+        ("/auth/passkey-login", json!({"assertion": {"credentialId": long, "clientDataJSON": long, "authenticatorData": long, "signature": long}})),
+        ("/api-keys", json!({"name": long})),
+        ("/join-tokens", json!({"labels": {"role": long}})),
+        ("/apply", json!({"documents": [policy]})),
+        ("/runs", json!({"namespace": "shop", "template": long})),
+        ("/runs", json!({"namespace": "shop", "template": "t", "target": "", "reason": long})),
+    ] {
+        let (status, text) = post(path, &body).await;
+        assert!((400..500).contains(&status) && text.contains("\"SYN-"), "{path}: {status} {}", &text[..text.len().min(300)]);
+    }
+    for path in ["/users/", "/objects/groups/", "/runs/", "/tasks?run=", "/events?subject=", "/runs?requester="] {
+        let (status, text) = raw(&alice, Method::GET, &format!("{path}{long}"), &[], "").await;
+        assert!(status < 500, "{path}: {status} {}", &text[..text.len().min(300)]);
+    }
 }
 
 async fn what_does_not_exist(h: Harness) {

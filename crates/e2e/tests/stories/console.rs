@@ -9,6 +9,7 @@ use synod_protocol::http::client::collect;
 stories! {
     the_page_is_guarded
     a_browser_keeps_its_session
+    no_other_site_signs_a_browser_in
     everything_lies_under_a_prefix_too
     large_answers_are_packed
 }
@@ -89,6 +90,26 @@ async fn a_browser_keeps_its_session(h: Harness) {
     let (status, headers, _) = fetch(&h, Method::POST, &format!("{API}/auth/logout"), &[("cookie", &again), ("x-csrf-token", &csrf)], "").await;
     assert!(status == 204 && headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     assert_eq!(fetch(&h, Method::GET, &format!("{API}/auth/whoami"), &[("cookie", &cookie)], "").await.0, 401);
+}
+
+async fn no_other_site_signs_a_browser_in(h: Harness) {
+    let path = format!("{API}/auth/login");
+    let body = json!({"user": "alice", "password": PASSWORD, "cookie": true}).to_string();
+    // A form of another site's page can send this text, but not as JSON.
+    for kind in ["text/plain", "application/x-www-form-urlencoded", ""] {
+        let (status, headers, body) = fetch(&h, Method::POST, &path, &[("content-type", kind)], &body).await;
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, &problem["code"]), (400, &json!("SYN-1000")), "{kind}");
+        assert!(!headers.contains_key("set-cookie"));
+    }
+    let json = ("content-type", "application/json; charset=utf-8");
+    for (from, status) in [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)] {
+        let (found, headers, _) = fetch(&h, Method::POST, &path, &[json, ("sec-fetch-site", from)], &body).await;
+        assert_eq!((found, headers.contains_key("set-cookie")), (status, status == 200), "{from}");
+    }
+    // Without a cookie there is nothing another page could gain.
+    let plain = json!({"user": "alice", "password": PASSWORD}).to_string();
+    assert_eq!(fetch(&h, Method::POST, &path, &[("content-type", "text/plain")], &plain).await.0, 200);
 }
 
 async fn everything_lies_under_a_prefix_too(mut h: Harness) {

@@ -16,6 +16,8 @@ stories! {
     who_does_not_decide_in_time_decides_no_more
     a_disabled_approver_no_longer_counts
     a_taken_role_no_longer_counts
+    a_right_won_later_does_not_count
+    what_did_not_suffice_in_time_never_begins
     a_pending_run_never_changes
     a_replay_shows_the_first_run
     a_dry_run_changes_nothing
@@ -126,11 +128,6 @@ async fn who_does_not_decide_in_time_decides_no_more(h: Harness) {
     refused(approve(&bob, &run).await, "SYN-4005");
 }
 
-async fn disable(h: &Harness, name: &str) {
-    let change = UserChange { enabled: Some(false), ..UserChange::default() };
-    let _: User = h.client("alice").await.patch(&format!("{API}/users/{name}"), &change).await.unwrap();
-}
-
 async fn a_disabled_approver_no_longer_counts(h: Harness) {
     h.shop("bob:approver carol:approver dave:requester").await;
     let approval = json!({"rules": [{"count": 2, "from": {"role": "approver"}}]});
@@ -145,7 +142,7 @@ async fn a_disabled_approver_no_longer_counts(h: Harness) {
     // And between two approvals.
     let other = request(&dave, &ask("t", json!({}))).await.unwrap();
     approve(&bob, &other).await.unwrap();
-    disable(&h, "bob").await;
+    change_user(&h, "bob", false).await;
     let other = approve(&carol, &other).await.unwrap();
     assert_eq!(other.summary.phase, Phase::Pending, "bob's decision counts no more");
     assert!(other.approvals.iter().any(|a| a.person == "bob" && !a.counts), "{:?}", other.approvals);
@@ -167,6 +164,77 @@ async fn a_taken_role_no_longer_counts(h: Harness) {
     h.client("alice").await.delete(&format!("{API}/objects/rolebindings/bob-approver?namespace=shop")).await.unwrap();
     h.clock.shift(601_000);
     assert_eq!(ended(&dave, &run.summary.id).await.summary.phase, Phase::Rejected);
+}
+
+async fn change_user(h: &Harness, name: &str, enabled: bool) {
+    let change = UserChange { enabled: Some(enabled), ..UserChange::default() };
+    let _: User = h.client("alice").await.patch(&format!("{API}/users/{name}"), &change).await.unwrap();
+}
+
+fn group(name: &str, members: &[&str]) -> serde_json::Value {
+    json!({"apiVersion": "synod/v1", "kind": "Group", "metadata": {"name": name}, "spec": {"members": members}})
+}
+
+async fn a_right_won_later_does_not_count(h: Harness) {
+    h.shop("bob:approver carol:approver erin:approver+oncall dave:requester").await;
+    let rules = json!({"rules": [{"count": 1, "from": {"role": "approver"}}, {"count": 1, "from": {"group": "oncall"}}]});
+    h.apply(vec![template("t", json!({"approval": rules})), template("u", json!({}))]).await;
+    let _agents = h.webs(1).await;
+    let (bob, carol, erin, dave) = (h.client("bob").await, h.client("carol").await, h.client("erin").await, h.client("dave").await);
+    let run = request(&dave, &ask("t", json!({}))).await.unwrap();
+    approve(&carol, &run).await.unwrap();
+    h.apply(vec![group("oncall", &["carol", "erin"])]).await;
+    let run = approve(&bob, &run).await.unwrap();
+    assert_eq!(run.summary.phase, Phase::Pending, "carol was not on call when she approved");
+    assert_eq!(run.rules.iter().map(|r| r.missing).collect::<Vec<_>>(), [0, 1], "{:?}", run.rules);
+    assert_eq!(run.rules[1].candidates, ["erin"], "who has decided cannot decide again");
+    // The right she approved by goes; the one she won since does not stand in for it.
+    h.client("alice").await.delete(&format!("{API}/objects/rolebindings/carol-approver?namespace=shop")).await.unwrap();
+    h.apply(vec![binding(Some("shop"), "viewer", "carol")]).await;
+    let other = show(&dave, &run.summary.id).await.unwrap();
+    let hers = other.approvals.iter().find(|a| a.person == "carol").unwrap();
+    assert!(!hers.counts && hers.why_not.as_ref().unwrap().contains("carol no longer has a role"), "{hers:?}");
+    h.apply(vec![binding(Some("shop"), "requester", "carol")]).await;
+    approve(&erin, &run).await.unwrap();
+    let done = ended(&dave, &run.summary.id).await;
+    assert_eq!(done.summary.phase, Phase::Succeeded, "{}", done.summary.message);
+    // The same at the start: approved by a role that went, with a group that came.
+    let groups = json!({"rules": [{"count": 1, "from": {"role": "approver"}}, {"count": 1, "from": {"group": "oncall"}}]});
+    h.apply(vec![template("u", json!({"approval": groups})), group("oncall", &["erin"]), binding(Some("shop"), "approver", "carol")])
+        .await;
+    let later = h.clock.now().after(Span::secs(600));
+    let run = request(&dave, &RunRequest { not_before: Some(later), ..ask("u", json!({})) }).await.unwrap();
+    approve(&bob, &run).await.unwrap();
+    assert_eq!(approve(&erin, &run).await.unwrap().summary.phase, Phase::Approved);
+    h.apply(vec![group("oncall", &["bob"])]).await;
+    h.clock.shift(601_000);
+    let run = ended(&dave, &run.summary.id).await;
+    assert_eq!(run.summary.phase, Phase::Rejected, "bob is on call only since he approved");
+    assert!(run.summary.message.contains("no longer"), "{}", run.summary.message);
+    assert!(tasks(&dave, &run.summary.id).await.iter().all(|t| t.started_at.is_none()));
+}
+
+/// A run whose last missing right comes back while nobody decides would begin at the moment its time is over.
+async fn what_did_not_suffice_in_time_never_begins(h: Harness) {
+    h.shop("bob:approver carol:approver dave:requester").await;
+    let approval = json!({"rules": [{"count": 2, "from": {"role": "approver"}}], "expiresAfter": "1h"});
+    h.apply(vec![template("t", json!({"approval": approval}))]).await;
+    let _agents = h.webs(1).await;
+    let (bob, carol, dave) = (h.client("bob").await, h.client("carol").await, h.client("dave").await);
+    let run = request(&dave, &ask("t", json!({}))).await.unwrap();
+    approve(&bob, &run).await.unwrap();
+    change_user(&h, "bob", false).await;
+    let run = approve(&carol, &run).await.unwrap();
+    assert_eq!(run.summary.phase, Phase::Pending);
+    let his = run.approvals.iter().find(|a| a.person == "bob").unwrap();
+    assert!(his.why_not.as_ref().unwrap().contains("disabled"), "{his:?}");
+    change_user(&h, "bob", true).await;
+    h.clock.shift(HOUR + 1000);
+    let run = ended(&dave, &run.summary.id).await;
+    assert_eq!(run.summary.phase, Phase::Expired, "{}", run.summary.message);
+    assert!(run.summary.message.contains("not approved in time"), "{}", run.summary.message);
+    assert!(tasks(&dave, &run.summary.id).await.is_empty());
+    h.event(&format!("&run={}", run.summary.id), "synod.run.expired").await;
 }
 
 async fn a_pending_run_never_changes(h: Harness) {

@@ -19,6 +19,7 @@ stories! {
     a_late_result_is_kept
     every_end_of_a_task_is_told_apart
     a_frozen_namespace_stands_still
+    a_freeze_holds_the_next_batch
 }
 
 async fn start(h: &Harness, nodes: u32, changes: serde_json::Value, inputs: serde_json::Value) -> (Vec<agents::Agent>, Client, Run) {
@@ -183,4 +184,27 @@ async fn a_frozen_namespace_stands_still(h: Harness) {
     h.apply(vec![shop(false)]).await;
     h.clock.shift(61_000);
     assert_eq!(ended(&dave, &run.summary.id).await.summary.phase, Phase::Succeeded);
+}
+
+async fn a_freeze_holds_the_next_batch(h: Harness) {
+    h.shop("dave:requester").await;
+    h.apply(vec![free("t", json!({"strategy": {"type": "rolling", "size": 1, "gate": "manual"}}))]).await;
+    let _agents = h.webs(2).await;
+    let dave = h.client("dave").await;
+    let run = request(&dave, &ask("t", json!({}))).await.unwrap();
+    let id = run.summary.id;
+    run_until(&dave, &id, "the gate", |run| run.at_gate).await;
+    let shop =
+        |frozen: bool| json!({"apiVersion": "synod/v1", "kind": "Namespace", "metadata": {"name": "shop"}, "spec": {"title": "The shop", "frozen": frozen}});
+    h.apply(vec![shop(true)]).await;
+    let held = proceed(&dave, &id).await.unwrap();
+    assert!(held.summary.phase == Phase::Running && held.summary.message.contains("frozen"), "{} {}", held.summary.phase, held.summary.message);
+    h.clock.shift(61_000);
+    h.app().bell.ring(synod_db::doorbell::Topic::Runs);
+    assert_eq!(phases(&dave, &id).await, ["succeeded", "waiting"]);
+    h.apply(vec![shop(false)]).await;
+    h.clock.shift(61_000);
+    let done = ended(&dave, &id).await;
+    assert_eq!((done.summary.phase, done.summary.message.as_str()), (Phase::Succeeded, ""));
+    assert_eq!(phases(&dave, &id).await, ["succeeded", "succeeded"]);
 }

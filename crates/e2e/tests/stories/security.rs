@@ -14,6 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 stories! {
     sign_ins_are_throttled
+    strangers_fill_nothing
+    a_second_factor_leaves_a_trace
     a_removed_node_is_gone_at_once
     a_foreign_certificate_is_refused
     garbage_on_the_agents_port_harms_nobody
@@ -105,6 +107,60 @@ async fn sign_ins_are_throttled(h: Harness) {
     assert!(sign_in("bob", PASSWORD).await.is_ok(), "after the wait it goes on");
     let failed = h.event("&type=synod.session.failed&newest=true", "synod.session.failed").await;
     assert_eq!(failed.subject, "user/unknown", "what was typed as a name may be a password");
+}
+
+/// Any number of names, of any sort: nobody waits for them, and they leave next to nothing behind.
+async fn strangers_fill_nothing(h: Harness) {
+    let sign_in =
+        async |user: &str| h.anyone().post::<_, SessionToken>(&format!("{API}/auth/login"), &json!({"user": user, "password": "x".repeat(3000)})).await;
+    let long: String = (0..100_000u64).map(|n| char::from(b'!' + u8::try_from(n * n % 89).unwrap())).collect();
+    for name in [long.as_str(), "Hunter2 in the wrong field", "\u{7f}\n", ""] {
+        refused(sign_in(name).await, "SYN-2001");
+    }
+    for n in 0..30 {
+        refused(sign_in(&format!("stranger-{n}")).await, "SYN-2001");
+    }
+    let contents = h.contents().await;
+    assert!(!contents.contains(&long[..200]) && !contents.contains("Hunter2") && !contents.contains("stranger-7"), "a name is kept as it was typed");
+    assert_eq!(h.sql("UPDATE login_failures SET failures = failures").await, 34);
+    // The rest is told together, and what is old is forgotten.
+    h.clock.shift(61_000);
+    synod_server::ops::auth::tell_strangers(h.app().clone()).await.unwrap();
+    let times = |told: &[synod_domain::event::Event]| told.iter().map(|event| event.data["times"].as_u64().unwrap()).sum::<u64>();
+    let told = until("all failures", async || Some(h.events("&type=synod.session.failed").await).filter(|told| times(told) == 34)).await;
+    assert!(told.len() < 5, "one event for many, not one for each: {told:?}");
+    h.clock.shift(3_600_000);
+    synod_server::ops::system::prune(h.app().clone()).await.unwrap();
+    assert_eq!(h.sql("UPDATE login_failures SET failures = failures").await, 0);
+    // Over all names together there is a pace; who is in stays in, and after a moment it goes on.
+    let alice = h.client("alice").await;
+    // Taken a while ahead, so that none come back meanwhile.
+    while h.app().pace.take(h.clock.now().after(synod_domain::Span::secs(60))).is_ok() {}
+    let problem = refused(sign_in("somebody-else").await, "SYN-2005");
+    assert!(problem.status == 429 && problem.retry_after_s == Some(1), "{problem:?}");
+    assert!(alice.get::<WhoAmI>(&format!("{API}/auth/whoami")).await.is_ok());
+    h.clock.shift(61_000);
+    h.login("alice").await;
+}
+
+async fn a_second_factor_leaves_a_trace(h: Harness) {
+    let alice = h.client("alice").await;
+    let enrolment: TotpEnrolment = alice.post(&format!("{API}/auth/totp"), &json!({})).await.unwrap();
+    let _: SteppedUp = alice.post(&format!("{API}/auth/totp/confirm"), &json!({"totp": code(&h, &enrolment)})).await.unwrap();
+    refused(alice.post::<_, SteppedUp>(&format!("{API}/auth/step-up"), &json!({"totp": "000000"})).await, "SYN-2001");
+    let failed = h.event("", "synod.session.step_up_failed").await;
+    h.clock.shift(60_000);
+    let _: SteppedUp = alice.post(&format!("{API}/auth/step-up"), &json!({"totp": code(&h, &enrolment)})).await.unwrap();
+    let done = h.event("", "synod.session.stepped_up").await;
+    for event in [failed, done] {
+        assert_eq!((event.subject.as_str(), event.actor.as_str(), &event.data["by"]), ("user/alice", "user:alice", &json!("code")));
+    }
+    // The present password is no more to be tried at than at the sign-in.
+    let wrong = json!({"current": "a wrong password", "new": "another password"});
+    for _ in 0..5 {
+        refused(alice.post::<_, Value>(&format!("{API}/auth/password"), &wrong).await, "SYN-2001");
+    }
+    refused(alice.post::<_, Value>(&format!("{API}/auth/password"), &wrong).await, "SYN-2005");
 }
 
 async fn a_removed_node_is_gone_at_once(h: Harness) {

@@ -182,6 +182,16 @@ async fn always(engine: Engine) {
         let new = NewUser { name: "bob".into(), display_name: String::new(), password: Some(PASSWORD.into()), service_account: false };
         refused(who.post::<_, User>(&format!("{API}/users"), &new).await, "SYN-2004");
     }
+    let robots = json!({"name": "for a robot", "user": "robot"});
+    let root = json!({"envelope": {"payloadType": "x", "payload": "", "signatures": []}});
+    for who in [&by_key, &alice] {
+        refused(who.patch::<_, User>(&format!("{API}/users/alice"), &json!({"displayName": "Al"})).await, "SYN-2004");
+        refused(who.post::<_, CreatedApiKey>(&format!("{API}/api-keys"), &robots).await, "SYN-2004");
+        refused(who.delete(&format!("{API}/objects/rolebindings/first-owner")).await, "SYN-2004");
+        refused(who.delete(&format!("{API}/objects/namespaces/ghost")).await, "SYN-2004");
+        refused(who.post::<_, serde_json::Value>(&format!("{API}/trust/roots"), &root).await, "SYN-2004");
+    }
+    who_must_agree(&by_key).await;
     for path in ["/auth/renew", "/auth/logout", "/auth/totp"] {
         let done: Result<serde_json::Value, ClientError> = by_key.post(&format!("{API}{path}"), &json!({})).await;
         refused(done, "SYN-2100");
@@ -189,6 +199,36 @@ async fn always(engine: Engine) {
     refused(by_key.post::<_, CreatedApiKey>(&format!("{API}/api-keys"), &json!({"name": "more"})).await, "SYN-2100");
     alice.delete(&format!("{API}/api-keys/{}", key.info.id)).await.unwrap();
     refused(by_key.get::<WhoAmI>(&format!("{API}/auth/whoami")).await, "SYN-2002");
+}
+
+/// Templates and namespaces are applied by programs, too; but not what decides who must agree, or on how many nodes.
+async fn who_must_agree(robot: &synod_protocol::http::client::Client) {
+    let apply = async |document: serde_json::Value, dry_run: bool| -> Called<serde_json::Value> {
+        robot.post(&format!("{API}/apply"), &json!({"documents": [document], "dryRun": dry_run})).await
+    };
+    let shop = |spec: serde_json::Value| json!({"apiVersion": "synod/v1", "kind": "Namespace", "metadata": {"name": "shop"}, "spec": spec});
+    for fine in [
+        shop(json!({"nodes": "role=web"})),
+        shop(json!({"title": "The shop", "nodes": "role=web"})),
+        template("t", json!({})),
+        template("t", json!({"title": "T"})),
+    ] {
+        apply(fine, false).await.unwrap();
+    }
+    let agreed = [
+        free("t", json!({})),
+        template("t", json!({"approval": {"rules": [{"count": 1, "from": {"role": "approver"}}], "requesterMayApprove": true}})),
+        shop(json!({})),
+        shop(json!({"nodes": "role=web", "frozen": true})),
+    ];
+    for document in agreed {
+        apply(document.clone(), true).await.unwrap();
+        let problem = refused(apply(document, false).await, "SYN-2004");
+        assert!(problem.detail.contains("who must agree"), "{}", problem.detail);
+    }
+    // Nor by making it anew.
+    robot.delete(&format!("{API}/objects/templates/t?namespace=shop")).await.unwrap();
+    refused(apply(free("t", json!({})), false).await, "SYN-2004");
 }
 
 #[tokio::test(flavor = "multi_thread")]

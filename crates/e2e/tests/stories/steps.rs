@@ -1,17 +1,20 @@
 //! What real agents do with steps: inputs, secrets, retries, checks, conditions, output of every sort.
 
 use base64::Engine as _;
+use http::Method;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use synod_domain::run::Phase;
 use synod_domain::task;
 use synod_e2e::*;
-use synod_protocol::http::run::{ReplayRequest, Run};
+use synod_protocol::http::run::{ReplayRequest, Run, RunRequest};
 
 stories! {
     inputs_are_quoted_and_results_travel
     a_step_is_tried_again
     checks_fail_or_warn
     a_secret_arrives_and_stays_secret
+    a_secret_cannot_be_guessed
     output_that_is_no_text
     too_much_output_is_cut
     a_task_takes_too_long
@@ -126,6 +129,52 @@ async fn a_secret_arrives_and_stays_secret(h: Harness) {
     let run: Run = dave.post(&format!("{API}/runs/{id}/replay"), &again).await.unwrap();
     assert_eq!(ended(&dave, &run.summary.id).await.summary.phase, Phase::Succeeded);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "another");
+}
+
+/// Everything about a request but its secret is known to whoever reads the database: a plain hash of it would let them try words.
+async fn a_secret_cannot_be_guessed(h: Harness) {
+    const SECRET: &str = "sesame-4711";
+    leaks::listen();
+    h.shop("bob:approver dave:requester").await;
+    let inputs = json!({"type": "object", "required": ["word"], "properties": {"word": {"type": "string", "writeOnly": true}}, "additionalProperties": false});
+    h.apply(vec![template("t", json!({"inputs": inputs, "steps": [{"name": "use", "run": "echo it is {{ inputs.word }}"}]}))]).await;
+    let _agent = h.agent("web-1", &[("role", "web")]).await;
+    let (bob, dave) = (h.client("bob").await, h.client("dave").await);
+    let wanted = ask("t", json!({"word": SECRET}));
+    let post = async |body: &RunRequest| -> Called<Run> {
+        dave.call(Method::POST, &format!("{API}/runs"), &[("idempotency-key", "once and no more")], Some(body)).await
+    };
+    let guesses = [SECRET.to_owned(), base64::engine::general_purpose::STANDARD.encode(SECRET), hex::encode(SECRET)]
+        .into_iter()
+        .chain(
+            [serde_json::to_vec(&wanted).unwrap(), json!(wanted).to_string().into_bytes(), json!({"word": SECRET}).to_string().into_bytes()]
+                .map(|known| hex::encode(Sha256::digest(known))),
+        )
+        .collect::<Vec<_>>();
+    let nowhere = async |when: &str| {
+        let backup = download(&h.client("alice").await, "/backup").await.unwrap();
+        for (place, text) in [("database", h.contents().await), ("backup", backup), ("log", leaks::logged())] {
+            assert!(text.contains("synod") || text.contains(&h.app().id), "nothing was read of the {place}");
+            for guess in &guesses {
+                assert!(!text.contains(guess), "{when}: `{guess}` is in the {place}");
+            }
+        }
+    };
+    let run = post(&wanted).await.unwrap();
+    nowhere("pending").await;
+    assert_eq!(post(&wanted).await.unwrap().summary.id, run.summary.id);
+    let other = ask("t", json!({"word": "another word"}));
+    let problem = refused(post(&other).await, "SYN-3007");
+    assert!(problem.detail.contains("something else"), "{}", problem.detail);
+    approve(&bob, &run).await.unwrap();
+    let done = ended(&dave, &run.summary.id).await;
+    assert_eq!(done.summary.phase, Phase::Succeeded, "{:?}", tasks(&dave, &run.summary.id).await);
+    nowhere("ended").await;
+    // The same request is still known; its secret is forgotten, and so is whether it was this one.
+    assert_eq!(post(&wanted).await.unwrap().summary.id, run.summary.id);
+    assert_eq!(post(&other).await.unwrap().summary.id, run.summary.id);
+    refused(post(&RunRequest { reason: "another".into(), ..wanted }).await, "SYN-3007");
+    assert_eq!(h.sql("UPDATE runs SET idempotency_hash = idempotency_hash WHERE length(idempotency_hash) = 64").await, 1);
 }
 
 async fn output_that_is_no_text(h: Harness) {

@@ -285,6 +285,9 @@ pub struct Approval {
     pub at: Timestamp,
     /// Whether it counts as things stand.
     pub counts: bool,
+    /// Why it does not, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
     /// The key it was signed with; absent when it was not signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,

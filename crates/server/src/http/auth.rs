@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use synod_domain::Error;
+use synod_domain::error::code;
 use synod_protocol::http::Page;
 use synod_protocol::http::account_key::PasskeyLogin;
 use synod_protocol::http::auth::{
@@ -30,6 +31,7 @@ use crate::ops::auth;
 )]
 pub async fn login(State(app): State<Arc<App>>, headers: HeaderMap, Body(request): Body<LoginRequest>) -> ApiResult<Response> {
     let wants_cookie = request.cookie;
+    check_browser(wants_cookie, &headers)?;
     let session = auth::login(&app, request, &client(&headers)).await?;
     signed_in(&app, session, wants_cookie)
 }
@@ -42,6 +44,7 @@ pub async fn login(State(app): State<Arc<App>>, headers: HeaderMap, Body(request
     security(())
 )]
 pub async fn passkey_login(State(app): State<Arc<App>>, headers: HeaderMap, Body(request): Body<PasskeyLogin>) -> ApiResult<Response> {
+    check_browser(request.cookie, &headers)?;
     let session = auth::passkey_login(&app, &request, &client(&headers)).await?;
     signed_in(&app, session, request.cookie)
 }
@@ -54,6 +57,23 @@ pub async fn passkey_login(State(app): State<Arc<App>>, headers: HeaderMap, Body
 )]
 pub async fn auth_methods(State(app): State<Arc<App>>) -> ApiResult<Json<AuthMethods>> {
     Ok(Json(auth::auth_methods(&app).await?))
+}
+
+/// Another site's page can make a browser post a form here, and so sign it in as somebody else. What only a page of our own can
+/// send is JSON, and browsers say where a request comes from.
+fn check_browser(cookie: bool, headers: &HeaderMap) -> Result<(), Error> {
+    if !cookie {
+        return Ok(());
+    }
+    let said = |name: HeaderName| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = said(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(Error::new(code::MALFORMED, "signing in with a cookie takes a body of the content type application/json"));
+    }
+    match said(HeaderName::from_static("sec-fetch-site")) {
+        "cross-site" | "same-site" => Err(Error::new(code::CSRF, "another site's page asks to sign this browser in; open this server's own page")),
+        _ => Ok(()),
+    }
 }
 
 fn client(headers: &HeaderMap) -> String {

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use synod_domain::error::code;
+use synod_domain::problem::segment;
 use synod_domain::{Error, Problem};
 use synod_protocol::http::{CSRF_TOKEN, IDEMPOTENCY_KEY};
 
@@ -70,8 +74,65 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
             let place = Problem::at("", what).place(u32::try_from(e.line()).unwrap_or(0), u32::try_from(e.column()).unwrap_or(0));
             Error::problems(code::MALFORMED, vec![place])
         };
+        if let Some(pointer) = nul_in(bytes) {
+            let problem = Problem::at(pointer, "the text holds a NUL character, which cannot be stored").hint("leave it out");
+            return Err(Error::problems(code::INVALID_DOCUMENT, vec![problem]).into());
+        }
         serde_json::from_slice(bytes).map(Body).map_err(|e| unreadable(e).into())
     }
+}
+
+/// Where a JSON text holds a NUL character. It can only be there as this escape; most texts do not have it, and are not read twice.
+fn nul_in(json: &[u8]) -> Option<String> {
+    fn look(value: &Value, at: &mut String) -> bool {
+        let before = at.len();
+        let mut inside = |part: &str, value: &Value| {
+            at.truncate(before);
+            at.push_str(part);
+            look(value, at)
+        };
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().enumerate().any(|(n, item)| inside(&format!("/{n}"), item)),
+            // A name with a NUL has no pointer that could be shown.
+            Value::Object(fields) => fields.iter().any(|(name, item)| name.contains('\0') || inside(&segment(name), item)),
+            _ => false,
+        }
+    }
+    let mut at = String::new();
+    let escape = br"\u0000";
+    let there = json.windows(escape.len()).any(|part| part == escape);
+    (there && look(&serde_json::from_slice(json).ok()?, &mut at)).then_some(at)
+}
+
+/// Refuses addresses that hold what is no text, or a NUL character, which no database could look up.
+pub async fn plain_address(request: Request, next: Next) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let wrong = if query.contains("%00") {
+        Some("a parameter of the query holds a NUL character (%00)")
+    } else {
+        match decoded(request.uri().path()) {
+            Some(path) if !path.contains('\0') => None,
+            Some(_) => Some("the path holds a NUL character (%00)"),
+            None => Some("the path is not UTF-8"),
+        }
+    };
+    match wrong {
+        Some(why) => ApiError(Error::new(code::UNKNOWN_PARAMETER, why)).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// A path without its escapes, when it is text then.
+fn decoded(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = after.get(..2).filter(|_| *first == b'%').and_then(|digits| hex::decode(digits).ok());
+        bytes.push(escaped.as_ref().map_or(*first, |byte| byte[0]));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The caller's key for this request, by which the same one is recognised when it comes again.
@@ -118,4 +179,27 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Params<T> {
 
 fn inner(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_found_where_it_is() {
+        let at = |json: &str| nul_in(json.as_bytes());
+        assert_eq!(at(r#"{"a": ["x", {"b/c": "y\u0000"}]}"#).as_deref(), Some("/a/1/b~1c"));
+        assert_eq!(at(r#"{"a": {"b\u0000": 1}}"#).as_deref(), Some("/a"));
+        assert_eq!(at(r#""\u0000""#).as_deref(), Some(""));
+        for fine in [r#"{"a": "\\u0000"}"#, r#"{"a": "u0000"}"#, "{\\u0000", "[]"] {
+            assert_eq!(at(fine), None, "{fine}");
+        }
+    }
+
+    #[test]
+    fn paths_lose_their_escapes() {
+        for (path, text) in [("/a%20b%2Fc", Some("/a b/c")), ("/%00", Some("/\0")), ("/%2500", Some("/%00")), ("/%ff", None), ("/%zz%4", Some("/%zz%4"))] {
+            assert_eq!(decoded(path).as_deref(), text, "{path}");
+        }
+    }
 }

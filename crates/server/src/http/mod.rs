@@ -110,6 +110,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(crate::console::serve)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(extract::plain_address))
         .layer(middleware::from_fn(error::finish))
         .layer(middleware::from_fn(gzip::pack))
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))

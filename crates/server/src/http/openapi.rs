@@ -53,3 +53,46 @@ pub fn text() -> String {
 pub async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Api::openapi())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// What is no part of the API: for those who watch, and the description itself.
+    const APART: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/openapi.json"];
+
+    /// Method and path of every route, as `mod.rs` writes them down.
+    fn routes() -> BTreeSet<(String, String)> {
+        let source = include_str!("mod.rs");
+        let (api, rest) = source.split_once(".nest(\"/api/v1\", api)").expect("the API lies under /api/v1");
+        let mut found = BTreeSet::new();
+        for (prefix, part) in [("/api/v1", api), ("", rest.split_once(".fallback(").expect("routes end with the fallback").0)] {
+            for route in part.split(".route(").skip(1) {
+                let path = route.split('"').nth(1).expect("a route begins with its path");
+                let path = format!("{prefix}{path}").replace("{*", "{");
+                let methods = ["get", "post", "put", "patch", "delete"].into_iter().filter(|method| {
+                    route.match_indices(&format!("{method}(")).any(|(at, _)| !route[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+                });
+                found.extend(methods.map(|method| (method.to_owned(), path.clone())));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_route_is_described_and_every_description_has_a_route() {
+        let document: serde_json::Value = serde_json::from_str(&text()).unwrap();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, operations)| operations.as_object().unwrap().keys().map(|method| (method.clone(), path.clone())))
+            .collect();
+        let routes: BTreeSet<_> = routes().into_iter().filter(|(_, path)| !APART.contains(&path.as_str())).collect();
+        assert!(routes.len() > 60, "{routes:?}");
+        let missing: Vec<_> = routes.symmetric_difference(&described).collect();
+        assert!(missing.is_empty(), "only in the router or only in openapi.rs: {missing:?}");
+    }
+}

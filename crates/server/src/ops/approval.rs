@@ -1,5 +1,7 @@
 //! Decisions on runs.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use synod_db::run::Run as Row;
 use synod_db::{Query, approval, event, run};
@@ -8,7 +10,7 @@ use synod_domain::error::code;
 use synod_domain::event::types;
 use synod_domain::manifest::Manifest;
 use synod_domain::run::Phase;
-use synod_domain::{Error, Problem, Result};
+use synod_domain::{Error, Problem, Result, Timestamp};
 use synod_protocol::http::run::{ApprovalRequest, Run};
 use synod_protocol::http::trust::{SigningCredential, SigningOrder, SigningRequest};
 use synod_trust::key::Form;
@@ -16,6 +18,7 @@ use synod_trust::order::{self, NotToSign, Shown, Sort};
 use synod_trust::strict::to_base64url;
 use synod_trust::webauthn::challenge;
 
+use crate::access::Access;
 use crate::authz::{Action, Resource};
 use crate::ctx::Ctx;
 use crate::ops::Effects;
@@ -52,7 +55,7 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     let document = ctx.app.manifests.of(&row)?;
     let manifest = &document.manifest;
     let cover = signing::cover(&document, &ctx.access, &mut tx).await?;
-    check_counts(&ctx, &row, manifest, cover.as_deref())?;
+    let rules = check_counts(&ctx, &row, manifest, cover.as_deref())?;
     let signature = check_signature(&ctx, &row, manifest, cover.as_deref(), request)?;
     let decision = approval::Approval {
         person: ctx.caller.user.clone(),
@@ -61,6 +64,7 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
         comment: request.comment.clone(),
         at: ctx.now,
         signature,
+        rules,
     };
     if !approval::insert(&mut tx, &id, &decision).await? {
         return Err(Error::new(code::ALREADY_VOTED, format!("{} has decided on run {id} already", ctx.caller.user)));
@@ -101,6 +105,14 @@ async fn closed(ctx: &Ctx, db: &mut impl Query, rule: &str, id: &str) -> Result<
     Ok(Error::new(code::BREAK_GLASS_CLOSED, why))
 }
 
+/// The rules a decision counts for: those its person can fill now and could when they decided. What they won since is nothing
+/// they decided by.
+pub fn counting_rules(access: &Access, row: &Row, manifest: &Manifest, decision: &approval::Approval, now: Timestamp) -> BTreeSet<usize> {
+    let standing = access.standing(&decision.person, &row.namespace, &row.template, now);
+    let held = rules_for(&manifest.approval, &row.requester, &row.author, &standing).unwrap_or_default();
+    &held & &decision.rules
+}
+
 fn check_comment(comment: &str) -> Result<()> {
     if comment.len() > 2000 || comment.contains('\0') {
         return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/comment", "a comment is at most 2000 bytes of text")]));
@@ -108,21 +120,22 @@ fn check_comment(comment: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a decision that no rule asks for: neither one of the template nor one of the trust root.
-pub fn check_counts(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>) -> Result<()> {
+/// The rules of the template the caller can fill. Refuses a decision that no rule asks for: neither one of those nor one of
+/// the trust root.
+pub fn check_counts(ctx: &Ctx, row: &Row, manifest: &Manifest, cover: Option<&Cover>) -> Result<BTreeSet<usize>> {
     let (id, user) = (&row.id, &ctx.caller.user);
     if let Some(rule) = &row.break_glass {
         if *user == row.requester {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         return Err(Error::new(code::NOT_AN_APPROVER, format!("run {id} is to start by break-glass rule {rule}: it awaits only {}", row.requester)));
     }
     let standing = ctx.access.standing(user, &row.namespace, &row.template, ctx.now);
     match rules_for(&manifest.approval, &row.requester, &row.author, &standing) {
-        Ok(_) => Ok(()),
+        Ok(rules) => Ok(rules),
         Err(Excluded::Requester) => Err(Error::new(code::OWN_REQUEST, format!("{user} asked for run {id} and may not decide on it"))),
         Err(Excluded::Author) => Err(Error::new(code::AUTHOR_EXCLUDED, format!("{user} wrote this revision of the template and may not decide on it"))),
-        Err(Excluded::NoRule) if cover.is_some_and(|cover| cover.asks(manifest, user)) => Ok(()),
+        Err(Excluded::NoRule) if cover.is_some_and(|cover| cover.asks(manifest, user)) => Ok(BTreeSet::new()),
         Err(Excluded::NoRule) => {
             let rules: Vec<String> = manifest.approval.rules.iter().map(ToString::to_string).collect();
             let rules = if rules.is_empty() { "nobody".into() } else { rules.join(" and ") };

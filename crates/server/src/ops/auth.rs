@@ -9,6 +9,7 @@ use synod_db::session::{self, ApiKey as KeyRow, Session as Row};
 use synod_db::user::{self, User};
 use synod_domain::error::code;
 use synod_domain::event::{NewEvent, types};
+use synod_domain::object::check_name;
 use synod_domain::{Error, Problem, Result, Span, Timestamp};
 use synod_protocol::http::Page;
 use synod_protocol::http::account_key::PasskeyLogin;
@@ -29,7 +30,8 @@ use crate::password;
 
 /// After so many failures a name must wait, each time twice as long.
 const FREE_FAILURES: i64 = 5;
-const FORGET_MS: i64 = 3_600_000;
+/// After so long without a failure a name begins anew.
+pub const FORGET_MS: i64 = 3_600_000;
 const LONGEST_WAIT_S: i64 = 900;
 
 fn event_about(kind: &'static str, user: &str, data: serde_json::Value) -> NewEvent {
@@ -46,14 +48,20 @@ async fn record(app: &Arc<App>, mut tx: synod_db::Tx, events: &[NewEvent], now: 
 /// Begins a session with name and password, and the second factor where one is enrolled.
 pub async fn login(app: &Arc<App>, request: LoginRequest, client: &str) -> Result<SessionToken> {
     let now = app.clock.now();
-    let key = format!("login:{}", request.user);
+    let key = login_key(app, &request.user);
     throttle(app, &key, now).await?;
-    let known = user::get(&mut app.db.reader().await?, &request.user).await?;
+    app.pace.take(now)?;
+    // What can be nobody's name is not even looked up; all else goes as for a name that nobody has.
+    let known = match check_name(&request.user) {
+        Ok(()) => user::get(&mut app.db.reader().await?, &request.user).await?,
+        Err(_) => None,
+    };
     let usable = known.filter(|u| u.enabled && !u.service_account);
     let fits = password::verify(request.password, usable.as_ref().and_then(|u| u.password_hash.clone())).await?;
     let Some(user) = usable.filter(|_| fits) else {
         return Err(failed(app, &request.user, &key, now).await?);
     };
+    app.pace.give_back();
     let mut stepped_up_at = None;
     let mut tx = app.db.begin().await?;
     if user.totp_confirmed {
@@ -69,6 +77,11 @@ pub async fn login(app: &Arc<App>, request: LoginRequest, client: &str) -> Resul
         }
     }
     begin(app, tx, &user, &key, client, stepped_up_at, now).await
+}
+
+/// Under what failures for a name are counted. What was typed as a name may be a password, so it is not kept.
+fn login_key(app: &App, name: &str) -> String {
+    format!("login:{}", app.keys.mark(name.as_bytes()))
 }
 
 /// Makes who failed too often wait.
@@ -123,6 +136,7 @@ pub async fn passkey_login(app: &Arc<App>, request: &PasskeyLogin, client: &str)
     throttle(app, &key, now).await?;
     let mut tx = app.db.begin().await?;
     let challenge = take_challenge(&mut tx, Purpose::Login, "", &assertion.client_data_json, now).await?;
+    app.pace.take(now)?;
     let known = account_key::by_credential(&mut tx, &assertion.credential_id).await?;
     let Some(known) = known else {
         // The challenge was answered, if wrongly.
@@ -139,6 +153,7 @@ pub async fn passkey_login(app: &Arc<App>, request: &PasskeyLogin, client: &str)
         tx.commit().await?;
         return Err(failed(app, &known.user, &key, now).await?);
     }
+    app.pace.give_back();
     begin(app, tx, &user, &key, client, Some(now), now).await
 }
 
@@ -156,10 +171,24 @@ async fn failed(app: &Arc<App>, name: &str, key: &str, now: Timestamp) -> Result
     let mut tx = app.db.begin().await?;
     user::failed(&mut tx, key, now, FORGET_MS).await?;
     // The name as it was typed may be a password in the wrong field: it is recorded only when it is a user's.
-    let known = user::get(&mut tx, name).await?.is_some();
-    let subject = if known { name } else { "unknown" };
-    record(app, tx, &[event_about(types::SESSION_FAILED, subject, json!({}))], now).await?;
+    let known = check_name(name).is_ok() && user::get(&mut tx, name).await?.is_some();
+    let event = if known { Some(event_about(types::SESSION_FAILED, name, json!({}))) } else { strangers(app.pace.stranger_failed(now)) };
+    record(app, tx, event.as_slice(), now).await?;
     Ok(Error::new(code::BAD_CREDENTIALS, "name, password or code is wrong"))
+}
+
+/// What is recorded of sign-ins under names that nobody has: one event for many, so that strangers do not fill the log.
+fn strangers(times: u32) -> Option<NewEvent> {
+    (times > 0).then(|| event_about(types::SESSION_FAILED, "unknown", json!({"times": times})))
+}
+
+/// Records failures of strangers that were not told yet.
+pub async fn tell_strangers(app: Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    match strangers(app.pace.untold(now)) {
+        Some(event) => record(&app, app.db.begin().await?, &[event], now).await,
+        None => Ok(()),
+    }
 }
 
 /// Who a token or key belongs to, and by which access state: the only way to become a caller.
@@ -308,15 +337,15 @@ pub async fn step_up(ctx: &Ctx, request: &StepUpRequest) -> Result<SteppedUp> {
         (None, Some(assertion)) => confirm(ctx, &mut tx, assertion).await?.err(),
         (None, None) => None,
     };
+    let by = json!({"by": if digits.is_some() { "code" } else { "passkey" }});
     if let Some(why) = wrong {
         user::failed(&mut tx, &key, ctx.now, FORGET_MS).await?;
-        tx.commit().await?;
-        ctx.app.ring_events();
+        record(&ctx.app, tx, &[event_about(types::STEP_UP_FAILED, &ctx.caller.user, by)], ctx.now).await?;
         return Err(Error::new(code::BAD_CREDENTIALS, why));
     }
     user::forget_failures(&mut tx, &key).await?;
     session::step_up(&mut tx, &session, ctx.now).await?;
-    tx.commit().await?;
+    record(&ctx.app, tx, &[event_about(types::STEPPED_UP, &ctx.caller.user, by)], ctx.now).await?;
     Ok(SteppedUp { until: ctx.now.after(ctx.app.config.security.step_up_for) })
 }
 
@@ -375,8 +404,12 @@ pub async fn totp_confirm(ctx: &Ctx, request: &TotpConfirm) -> Result<SteppedUp>
 /// Changes the caller's password; all other sessions end.
 pub async fn password_change(ctx: &Ctx, request: PasswordChange) -> Result<()> {
     let current = session_of(ctx)?;
+    // Whoever took over a session is kept from trying passwords as at the sign-in.
+    let key = login_key(&ctx.app, &ctx.caller.user);
+    throttle(&ctx.app, &key, ctx.now).await?;
     let known = user::get(&mut ctx.app.db.reader().await?, &ctx.caller.user).await?.ok_or_else(|| Error::not_found("user", &ctx.caller.user))?;
     if !password::verify(request.current, known.password_hash).await? {
+        failed(&ctx.app, &ctx.caller.user, &key, ctx.now).await?;
         return Err(Error::new(code::BAD_CREDENTIALS, "the present password is wrong"));
     }
     let hash = password::hash(request.new).await?;

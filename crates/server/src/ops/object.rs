@@ -99,7 +99,7 @@ pub async fn apply(ctx: &Ctx, request: &ApplyRequest, if_match: Option<u64>) -> 
     let mut results: Vec<(usize, Applied)> = Vec::new();
     let mut events = Vec::new();
     for (n, object) in &objects {
-        let done = put(ctx, &mut tx, object, if_match, &mut events).await.map_err(|error| within(*n, error))?;
+        let done = put(ctx, &mut tx, object, if_match, request.dry_run, &mut events).await.map_err(|error| within(*n, error))?;
         results.push((*n, done));
     }
     let access = Access::read(&mut tx).await.map_err(|e| e.caused_by("after applying"))?;
@@ -131,7 +131,19 @@ fn within(n: usize, error: Error) -> Error {
     }
 }
 
-async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, if_match: Option<u64>, events: &mut Vec<NewEvent>) -> Result<Applied> {
+/// Whether a change decides who must agree, or where what they agree to may happen, of something people rely on already. What was
+/// deleted and is made again counts as changed.
+fn decides_on_consensus(new: &Object, old: Option<&Stored>) -> bool {
+    let Some(old) = old else { return false };
+    let fields: &[&str] = match new.kind {
+        Kind::Template => &["approval"],
+        Kind::Namespace => &["nodes", "frozen"],
+        Kind::Group | Kind::RoleBinding | Kind::Policy => &[],
+    };
+    fields.iter().any(|field| old.spec.get(field) != new.normal.get(field))
+}
+
+async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, if_match: Option<u64>, dry_run: bool, events: &mut Vec<NewEvent>) -> Result<Applied> {
     if new.kind != Kind::Namespace
         && let Some(namespace) = &new.namespace
         && ctx.access.namespaces.get(namespace).is_some_and(|n| n.frozen)
@@ -151,6 +163,9 @@ async fn put(ctx: &Ctx, tx: &mut Tx, new: &Object, if_match: Option<u64>, events
         && live.digest == digest
     {
         return Ok(applied(new, Did::Unchanged, live.revision, String::new()));
+    }
+    if !dry_run && decides_on_consensus(new, old.as_ref()) {
+        ctx.require_fresh()?;
     }
     let revision = old.as_ref().map_or(1, |old| old.revision + 1);
     let did = if live.is_some() { Did::Updated } else { Did::Created };

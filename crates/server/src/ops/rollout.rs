@@ -7,7 +7,7 @@ use serde_json::json;
 use synod_db::approval::Approval;
 use synod_db::run::Run;
 use synod_db::{Tx, event, run, task, trust};
-use synod_domain::approval::{Decision, Verdict, Vote, decide, rules_for};
+use synod_domain::approval::{Verdict, Vote, decide};
 use synod_domain::event::{NewEvent, types};
 use synod_domain::run::{Phase, Ratification};
 use synod_domain::strategy::{Next, Progress, next};
@@ -18,12 +18,16 @@ use crate::access::Access;
 use crate::app::App;
 use crate::manifests::Document;
 use crate::ops::Effects;
+use crate::ops::approval::counting_rules;
 use crate::signing;
 
 /// How often a run is looked at again although nothing calls for it.
 const SAFETY: Span = Span::secs(60);
 /// From so many nodes on it is asked whether anything is to be decided, before all tasks are counted to decide it.
 const MANY: u32 = 100;
+
+/// Why a run does not begin or go on in a namespace that stands still.
+const FROZEN: &str = "waits: the namespace is frozen";
 
 fn unmet(too_late: bool) -> Verdict {
     if too_late { Verdict::Expired } else { Verdict::Pending(Vec::new()) }
@@ -102,8 +106,7 @@ impl Work<'_> {
             .iter()
             .filter(|vote| vote.digest == self.run.digest && judged.as_ref().is_none_or(|judged| judged.counted.contains(&vote.person)))
             .map(|vote| {
-                let standing = self.access.standing(&vote.person, &self.run.namespace, &self.run.template, self.now);
-                let rules = rules_for(&manifest.approval, &self.run.requester, &self.run.author, &standing).unwrap_or_default();
+                let rules = counting_rules(self.access, self.run, manifest, vote, self.now);
                 Vote { person: vote.person.clone(), decision: vote.decision, rules }
             })
             .collect();
@@ -139,7 +142,12 @@ impl Work<'_> {
         if self.run.phase != Phase::Pending {
             return Ok(());
         }
-        match self.verdict(tx).await? {
+        let verdict = match self.verdict(tx).await? {
+            // What sufficed in time was approved then. A right that came back since does not begin a run behind everybody's back.
+            (_, votes) if self.now >= self.run.approve_by => (Verdict::Expired, votes),
+            verdict => verdict,
+        };
+        match verdict {
             (Verdict::Granted(by), votes) => {
                 self.enter(Phase::Approved, "")?;
                 if let Some(rule) = &self.document.manifest.break_glass {
@@ -160,7 +168,7 @@ impl Work<'_> {
                 self.forget_secrets(tx).await
             }
             (Verdict::Expired, _) => {
-                self.enter(Phase::Expired, "nobody decided in time")?;
+                self.enter(Phase::Expired, "it was not approved in time")?;
                 self.record(types::RUN_EXPIRED, "system", json!({}));
                 self.forget_secrets(tx).await
             }
@@ -180,7 +188,7 @@ impl Work<'_> {
         if self.may_begin() && !matches!(verdict, Verdict::Granted(_)) {
             self.enter(
                 Phase::Rejected,
-                "when it was to begin, the approvals no longer sufficed: an approver was disabled, lost the role, or their key counts no more",
+                "when it was to begin, the approvals no longer sufficed: an approver was disabled, lost the role or group, or their key counts no more",
             )?;
             self.record(types::RUN_REJECTED, "system", json!({"reason": "approvals no longer suffice"}));
             return self.forget_secrets(tx).await;
@@ -206,7 +214,7 @@ impl Work<'_> {
         }
         if self.is_frozen() {
             self.run.wake_at = Some(self.now.after(SAFETY));
-            self.run.message = "waits: the namespace is frozen".into();
+            self.run.message = FROZEN.into();
             return Ok(());
         }
         if self.now > self.document.manifest.expires_at {
@@ -214,9 +222,14 @@ impl Work<'_> {
             self.record(types::RUN_EXPIRED, "system", json!({}));
             return self.forget_secrets(tx).await;
         }
-        let counted = votes.iter().filter(|vote| vote.decision == Decision::Approve && !vote.rules.is_empty());
-        let rules: Vec<(&str, &BTreeSet<usize>)> = counted.map(|vote| (vote.person.as_str(), &vote.rules)).collect();
-        synod_db::approval::set_rules(tx, &self.run.id, &rules).await?;
+        let none = BTreeSet::new();
+        let counting = |person: &str| votes.iter().find(|vote| vote.person == person).map_or(&none, |vote| &vote.rules);
+        let changed: Vec<(&str, &BTreeSet<usize>)> = (self.seen.decisions.iter().flatten())
+            .map(|decision| (decision, counting(&decision.person)))
+            .filter(|(decision, rules)| decision.rules != **rules)
+            .map(|(decision, rules)| (decision.person.as_str(), rules))
+            .collect();
+        synod_db::approval::set_rules(tx, &self.run.id, &changed).await?;
         self.enter(Phase::Running, "")?;
         self.run.started_at = Some(self.now);
         let first = self.document.manifest.strategy.batch_size(0, self.run.node_count).min(self.run.node_count);
@@ -280,6 +293,12 @@ impl Work<'_> {
                         self.record(types::RUN_AT_GATE, "system", json!({"batches": self.run.batches}));
                     }
                     self.run.wake_at = Some(self.now.after(SAFETY));
+                    return Ok(());
+                }
+                // What runs comes to its end; nothing more begins until somebody ends the freeze.
+                Next::Assign(_) if self.is_frozen() => {
+                    self.run.wake_at = Some(self.now.after(SAFETY));
+                    self.run.message = FROZEN.into();
                     return Ok(());
                 }
                 Next::Assign(n) => {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use synod_db::object::Stored;
 use synod_db::run::{Filter, Run as Row, RunNode};
 use synod_db::{Query, event, node, object, run, task};
@@ -54,12 +53,11 @@ pub async fn run_create(ctx: &Ctx, request: &RunRequest, key: Option<&str>) -> R
 async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, replay_of: Option<&Row>) -> Result<Requested> {
     let action = if request.break_glass.is_some() { Action::RunBreakGlass } else { Action::RunRequest };
     ctx.require(action, &Resource::template(&request.namespace, &request.template))?;
-    let request_hash = hex::encode(Sha256::digest(serde_json::to_vec(request).map_err(Error::internal)?));
     let mut reader = ctx.app.db.reader().await?;
     if let Some(key) = key
         && let Some(known) = run::by_idempotency_key(&mut reader, &ctx.caller.user, key).await?
     {
-        return again(ctx, &mut reader, known, &request_hash).await;
+        return again(ctx, &mut reader, known, request).await;
     }
     let stored = load_template(&mut reader, request).await?;
     let candidates = node::candidates(&mut reader).await?;
@@ -118,7 +116,7 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
         wake_at: Some(m.approve_by),
         replay_of: replay_of.map(|r| r.id.clone()),
         idempotency_key: key.map(str::to_owned),
-        idempotency_hash: key.map(|_| request_hash.clone()),
+        idempotency_hash: key.map(|_| mark(ctx, request, m)).transpose()?,
         break_glass: m.break_glass.clone(),
         ratification: None,
     };
@@ -130,7 +128,7 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
         tx.rollback().await?;
         let mut reader = ctx.app.db.reader().await?;
         return match run::by_idempotency_key(&mut reader, &ctx.caller.user, key.unwrap_or_default()).await? {
-            Some(known) => again(ctx, &mut reader, known, &request_hash).await,
+            Some(known) => again(ctx, &mut reader, known, request).await,
             None => Err(Error::internal("a new run's id was taken")),
         };
     }
@@ -152,9 +150,23 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
     Ok(Requested::Run(Box::new(shown)))
 }
 
-async fn again(ctx: &Ctx, db: &mut impl Query, known: Row, request_hash: &str) -> Result<Requested> {
-    if known.idempotency_hash.as_deref() != Some(request_hash) {
-        return Err(Error::new(code::IDEMPOTENCY_CONFLICT, format!("this idempotency key was used for run {}, which asks for something else", known.id)));
+/// By what a request is known when it comes again: first what it says openly, then its secrets, which are forgotten with them.
+fn mark(ctx: &Ctx, request: &RunRequest, manifest: &Manifest) -> Result<String> {
+    let mut open = request.clone();
+    let of = |value: &Value| serde_json::to_vec(value).map(|bytes| ctx.app.keys.mark(&bytes)).map_err(Error::internal);
+    let hidden: BTreeMap<&String, Option<Value>> =
+        manifest.secrets.keys().map(|name| (name, open.inputs.as_object_mut().and_then(|all| all.remove(name)))).collect();
+    let secrets = if hidden.is_empty() { String::new() } else { of(&json!(hidden))? };
+    Ok(of(&json!(open))? + &secrets)
+}
+
+async fn again(ctx: &Ctx, db: &mut impl Query, known: Row, request: &RunRequest) -> Result<Requested> {
+    let conflict = |why: &str| Error::new(code::IDEMPOTENCY_CONFLICT, format!("this idempotency key was used for run {}, {why}", known.id));
+    let document = ctx.app.manifests.of(&known)?;
+    match known.idempotency_hash.as_deref() {
+        Some(hash) if mark(ctx, request, &document.manifest)?.starts_with(hash) => {}
+        Some(_) => return Err(conflict("which asks for something else")),
+        None => return Err(conflict("of which is no longer known whether it asks for the same")),
     }
     Ok(Requested::Run(Box::new(view(ctx, db, known).await?)))
 }
@@ -294,7 +306,7 @@ fn seal_secrets(secrets: &BTreeMap<String, SealedSecret>, nodes: &[NodeEntry], r
 
 fn plan(ctx: &Ctx, draft: Draft) -> RunPlan {
     let batches = draft.manifest.strategy.batches(draft.manifest.nodes.count);
-    let approvers = rule_statuses(ctx, &draft.manifest, &BTreeMap::new());
+    let approvers = rule_statuses(ctx, &draft.manifest, &BTreeMap::new(), &[]);
     RunPlan { preview: preview(&draft.manifest), nodes: draft.entries, kept_out: draft.chosen.kept_out, batches, approvers, manifest: draft.manifest }
 }
 

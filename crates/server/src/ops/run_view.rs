@@ -12,6 +12,7 @@ use synod_domain::{Error, Result, render};
 use synod_protocol::http::run::{Approval, Comparison, RuleStatus, Run, RunSummary, StepPreview, TaskCounts};
 
 use crate::ctx::Ctx;
+use crate::ops::approval::counting_rules;
 use crate::ops::rollout::Seen;
 use crate::signing;
 
@@ -31,8 +32,20 @@ pub fn preview(manifest: &Manifest) -> Vec<StepPreview> {
         .collect()
 }
 
-/// Each rule, who fills it, who still could. `filled` maps persons to the rule they were matched to.
-pub fn rule_statuses(ctx: &Ctx, manifest: &Manifest, filled: &BTreeMap<String, usize>) -> Vec<RuleStatus> {
+/// Why a decision fills no rule of the template as things stand.
+fn no_rule(ctx: &Ctx, row: &Row, manifest: &Manifest, person: &str) -> String {
+    let standing = ctx.access.standing(person, &row.namespace, &row.template, ctx.now);
+    let now = rules_for(&manifest.approval, &row.requester, &row.author, &standing);
+    let why = match now {
+        Ok(_) => "got the role or group it would count by only after deciding",
+        Err(_) if ctx.access.people.get(person).is_none_or(|known| !known.enabled) => "was disabled since",
+        Err(_) => "no longer has a role or group that a rule asks for",
+    };
+    format!("{person} {why}")
+}
+
+/// Each rule, who fills it, who still could: nobody decides twice. `filled` maps persons to the rule they were matched to.
+pub fn rule_statuses(ctx: &Ctx, manifest: &Manifest, filled: &BTreeMap<String, usize>, decided: &[Vote]) -> Vec<RuleStatus> {
     let people = ctx.access.approvers(&manifest.namespace, &manifest.template.name, ctx.now);
     manifest
         .approval
@@ -43,7 +56,7 @@ pub fn rule_statuses(ctx: &Ctx, manifest: &Manifest, filled: &BTreeMap<String, u
             let filled_by: Vec<String> = filled.iter().filter(|(_, r)| **r == n).map(|(p, _)| p.clone()).collect();
             let candidates = people
                 .iter()
-                .filter(|p| !filled.contains_key(&p.name))
+                .filter(|p| !decided.iter().any(|vote| vote.person == p.name))
                 .filter(|p| rules_for(&manifest.approval, &manifest.requester, &manifest.template.author, p).is_ok_and(|rules| rules.contains(&n)))
                 .map(|p| p.name.clone())
                 .collect();
@@ -96,18 +109,23 @@ pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row, seen: Seen) -> Resu
     let mut votes = Vec::new();
     let mut approvals = Vec::new();
     for decision in decisions {
-        let standing = ctx.access.standing(&decision.person, &row.namespace, &row.template, ctx.now);
-        let rules = rules_for(&manifest.approval, &row.requester, &row.author, &standing).unwrap_or_default();
+        let rules = counting_rules(&ctx.access, &row, manifest, &decision, ctx.now);
+        let why_not = match (&cover, &judged) {
+            _ if decision.digest != row.digest => Some("it is about another manifest".to_owned()),
+            (Some(cover), Some(judged)) if !judged.counted.contains(&decision.person) => {
+                Some(format!("its signature does not count by version {} of the trust root", cover.published.root.version()))
+            }
+            (None, _) if rules.is_empty() => Some(no_rule(ctx, &row, manifest, &decision.person)),
+            _ => None,
+        };
         approvals.push(Approval {
             person: decision.person.clone(),
             decision: decision.decision,
             digest: decision.digest.clone(),
             comment: decision.comment,
             at: decision.at,
-            counts: match &judged {
-                Some(judged) => judged.counted.contains(&decision.person),
-                None => !rules.is_empty() && decision.digest == row.digest,
-            },
+            counts: why_not.is_none(),
+            why_not,
             key: decision.signature.as_deref().and_then(signing::key_of),
         });
         votes.push(Vote { person: decision.person, decision: decision.decision, rules });
@@ -115,6 +133,7 @@ pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row, seen: Seen) -> Resu
     let people = if row.phase == Phase::Pending { ctx.access.approvers(&row.namespace, &row.template, ctx.now) } else { Vec::new() };
     let candidates: Vec<Vote> = people
         .iter()
+        .filter(|person| !approvals.iter().any(|decided| decided.person == person.name))
         .filter_map(|person| {
             let rules = rules_for(&manifest.approval, &row.requester, &row.author, person).ok()?;
             Some(Vote { person: person.name.clone(), decision: Decision::Approve, rules })
@@ -135,7 +154,7 @@ pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row, seen: Seen) -> Resu
         summary: summary(&row),
         digest: row.digest.clone(),
         preview: preview(manifest),
-        rules: if row.phase == Phase::Pending || !filled.is_empty() { rule_statuses(ctx, manifest, &filled) } else { Vec::new() },
+        rules: if row.phase == Phase::Pending || !filled.is_empty() { rule_statuses(ctx, manifest, &filled, &votes) } else { Vec::new() },
         approvals,
         tasks: counts,
         batch: row.batches,

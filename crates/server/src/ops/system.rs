@@ -90,6 +90,7 @@ pub async fn prune(app: Arc<App>) -> Result<()> {
     session::prune(&mut tx, Timestamp(now.0 - Span::secs(7 * 86_400).as_millis())).await?;
     account_key::forget_challenges(&mut tx, now).await?;
     answer::prune(&mut tx, now).await?;
+    user::prune_failures(&mut tx, Timestamp(now.0 - super::auth::FORGET_MS)).await?;
     tx.commit().await
 }
 

@@ -50,6 +50,13 @@ pub async fn user_get(ctx: &Ctx, name: &str) -> Result<User> {
     user::get(&mut ctx.app.db.reader().await?, name).await?.map(view).ok_or_else(|| Error::not_found("user", name))
 }
 
+fn check_display_name(name: &str) -> Result<()> {
+    if name.chars().count() <= 200 && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/displayName", "a name for people is one line of at most 200 characters")]))
+}
+
 /// Adds a person with a first password, or a service account without one.
 pub async fn user_create(ctx: &Ctx, request: NewUser, key: Option<&str>) -> Result<User> {
     ctx.require(Action::UserWrite, &Resource::system())?;
@@ -67,6 +74,7 @@ pub async fn user_create(ctx: &Ctx, request: NewUser, key: Option<&str>) -> Resu
         (Some(password), false) => Some(password::hash(password).await?),
         (None, true) => None,
     };
+    check_display_name(&request.display_name)?;
     let row = user::User {
         name: request.name,
         display_name: request.display_name,
@@ -123,6 +131,7 @@ pub async fn user_update(ctx: &Ctx, name: &str, change: UserChange) -> Result<Us
         changed.push("passkeys removed");
     }
     if let Some(display_name) = change.display_name {
+        check_display_name(&display_name)?;
         row.display_name = display_name;
         changed.push("display name");
     }

@@ -158,7 +158,7 @@ function Freeze({ namespace, close }: { namespace: Namespace; close: () => void 
       <Text size="sm">
         {frozen
           ? 'Templates and roles in it may be changed again, and runs requested and started.'
-          : 'Everything in it stands still: no template or role is changed, nothing is requested or started. Runs that have begun go on to their end.'}
+          : 'Everything in it stands still: no template or role is changed, nothing is requested or started. What runs on nodes comes to its end; rollouts give out no further batch.'}
       </Text>
     </Confirm>
   );
