@@ -11,6 +11,7 @@ mod coverage;
 mod database_away;
 mod expired;
 mod full_disk;
+mod given_certificate;
 mod history;
 mod hostile;
 mod killed;
