@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_requests;
 mod chaos;
 mod cluster;
+mod command_line;
 mod configuration;
 mod console;
 mod coverage;
