@@ -77,7 +77,7 @@ async fn a_newer_schema_is_refused(place: Place) {
     meta::set(&mut tx, "schema_version", "999").await.unwrap();
     tx.commit().await.unwrap();
     let error = Db::open(&place.url).await.err().unwrap();
-    assert!(error.message().contains("999"), "{error}");
+    assert!(error.code().id == "SYN-9002" && error.message().contains("999") && error.message().contains("run the newer program"), "{error}");
 }
 
 async fn a_transaction_not_committed_never_happened(place: Place) {

@@ -11,6 +11,7 @@ mod console;
 mod coverage;
 mod database_away;
 mod expired;
+mod frames;
 mod full_disk;
 mod given_certificate;
 mod history;
