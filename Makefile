@@ -1,4 +1,5 @@
-# `make demo` shows the main job; `make test` passes every test. Both need a Rust toolchain, a C compiler and Node.js.
+# `make demo` shows the main job; `make test` passes every test. Both need a Rust toolchain and a C compiler; tests and releases
+# need Node.js as well, for the web console, without which the demo does.
 
 SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -9,7 +10,8 @@ RUST_MINOR := $(shell sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.tom
 build: need-cargo need-cc console ## The release binary: target/release/synod
 	cargo build --locked --release -p synod-cli
 
-demo: need-cargo need-cc console ## A server, three agents and demo users on this machine
+demo: need-cargo need-cc ## A server, three agents and demo users on this machine
+	@scripts/console.sh demo
 	cargo build --locked -p synod-cli
 	$(TARGET)/debug/synod demo
 

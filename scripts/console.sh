@@ -1,8 +1,20 @@
 #!/bin/sh
-# Works on the web console: `build` makes web/dist for the server to embed, `check` looks its code over, `test` runs its
-# tests in a browser against real servers. Installs npm packages from the lock file, and the browser from Debian's packages.
+# Works on the web console: `build` makes web/dist for the server to embed, `demo` does so where it can, `check` looks its code
+# over, `test` runs its tests in a browser against real servers. Installs npm packages from the lock file, and the browser from
+# Debian's packages.
 set -eu
 cd "$(dirname "$0")/../web"
+
+# The demo shows the main job on the command line as well: it does without what this machine cannot build, and says so.
+if [ "${1:-}" = demo ]; then
+    if ../scripts/console.sh build; then exit; fi
+    if [ -e dist/index.html ]; then
+        echo "The web console could not be built anew, so the demo carries the one in web/dist; with Node.js 20.19 or newer, 'make demo' brings it up to date." >&2
+    else
+        echo "The web console could not be built, so the demo runs without it; with Node.js 20.19 or newer and npm (https://nodejs.org), 'make demo' carries it." >&2
+    fi
+    exit
+fi
 
 if ! node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null ||
     ! command -v npm >/dev/null; then
@@ -64,7 +76,7 @@ screenshots)
     npx --no-install playwright test --config screenshots.config.ts
     ;;
 *)
-    echo "usage: scripts/console.sh build | check | need | test [FILTER] | screenshots" >&2
+    echo "usage: scripts/console.sh build | demo | check | need | test [FILTER] | screenshots" >&2
     exit 2
     ;;
 esac

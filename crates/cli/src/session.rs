@@ -157,12 +157,13 @@ pub async fn explain(fault: Fault, globals: &Globals) -> Fault {
 
 /// The refusal when a server shows another authority than the trusted one.
 pub async fn changed(address: &Address, trust: &Trust) -> Option<Fault> {
-    let shown = tls::shown_authority(&address.host, address.port).await.ok()?;
+    let chain = tls::shown_chain(&address.host, address.port).await.ok()?;
     let trusted = match trust {
         Trust::Ca(pem) => tls::fingerprint_of_pem(pem).ok()?,
         Trust::Fingerprint(text) => normal(text),
     };
-    (shown != trusted).then(|| {
+    let shown = chain.last()?;
+    (!chain.contains(&trusted)).then(|| {
         let message = format!("{address} shows another certificate authority than the trusted one\n  trusted {trusted}\n  shown   {shown}\nNothing was sent. Somebody may be in between.");
         Fault::new(Exit::Denied, message).help("ask whoever runs the server; if it was set up anew: `synod login URL --ca-fingerprint` with the new fingerprint")
     })

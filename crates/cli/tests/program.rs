@@ -169,7 +169,7 @@ fn tls() -> rustls::ServerConfig {
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone(), ca.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
         .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), synod_protocol::agent::ENROL_ALPN.to_vec()];
     config
 }
 
@@ -244,6 +244,14 @@ fn roles_that_cannot_begin_say_why() {
     let args = ["agent", "--server", &server.url, "--name", "web-1", "--state-dir", &state, "--join-token", "x", "--ca-fingerprint", &wrong];
     let (code, _, err) = texts(&synod(home.path(), &args, ""));
     assert_eq!(code, 4, "{err}");
+    // What speaks HTTP/2 and is no Synod server, whatever its certificate.
+    let mut other = tls();
+    other.alpn_protocols.truncate(1);
+    let other = serve_as(0, other);
+    let elsewhere: Vec<&str> = args.iter().map(|arg| if *arg == server.url { other.url.as_str() } else { arg }).collect();
+    let (code, _, err) = texts(&synod(home.path(), &elsewhere, ""));
+    assert!(code == 2 && err.contains(&other.url) && err.contains("takes no machines that join"), "{code} {err}");
+    assert!(other.asked.lock().unwrap().is_empty());
     let (code, _, err) = texts(&synod(home.path(), &["bootstrap", &server.url, "--user", "alice", "--token-file", "/nowhere/bootstrap.token"], ""));
     assert_eq!(code, 2, "{err}");
     assert!(

@@ -131,8 +131,17 @@ pub fn check(bytes: &[u8]) -> Result<Checked> {
         return Err(refuse("its first line is not ours"));
     }
     let schema = first["schema"].as_u64().unwrap_or_default();
-    if schema != migrate::VERSION as u64 {
-        return Err(Error::new(code::INVALID_DOCUMENT, format!("the backup has schema version {schema}, this program restores version {}", migrate::VERSION)));
+    let (ours, writer) = (migrate::VERSION as u64, first["version"].as_str().unwrap_or("unknown"));
+    if schema != ours {
+        let remedy = if schema < ours {
+            "restore it into an empty database with the program that wrote it, then start the server of this one on that: it brings the schema up to date"
+        } else {
+            "restore it with the program that wrote it, or a newer one"
+        };
+        return Err(Error::new(
+            code::SCHEMA_VERSION,
+            format!("the backup has schema version {schema} and was written by Synod {writer}, this program restores version {ours}; {remedy}"),
+        ));
     }
     let Some(digest) = last["sha256"].as_str() else { return Err(refuse("its last line is missing")) };
     if hex::encode(Sha256::digest(&bytes[..start])) != digest {

@@ -26,9 +26,10 @@ pub(crate) async fn migrate(db: &Db) -> Result<()> {
     let current = if exists { version(&mut tx).await? } else { 0 };
     if current > VERSION {
         return Err(Error::new(
-            code::UNAVAILABLE,
+            code::SCHEMA_VERSION,
             format!(
-                "the database has schema version {current}, this program knows versions up to {VERSION}; run the newer program, or restore a backup made by this one"
+                "the database has schema version {current}, this program knows versions up to {VERSION}; run the newer program, \
+                 or this one on a database restored from a backup of before"
             ),
         ));
     }

@@ -37,6 +37,7 @@ stories! {
     events_are_filtered
     a_backup_restores_everything
     a_damaged_backup_is_refused
+    a_backup_of_another_schema_says_what_to_do
 }
 
 async fn opening_twice_keeps_everything(place: Place) {
@@ -71,7 +72,7 @@ async fn a_newer_schema_is_refused(place: Place) {
     meta::set(&mut tx, "schema_version", "999").await.unwrap();
     tx.commit().await.unwrap();
     let error = Db::open(&place.url).await.err().unwrap();
-    assert!(error.message().contains("999"), "{error}");
+    assert!(error.code().id == "SYN-9002" && error.message().contains("999") && error.message().contains("run the newer program"), "{error}");
 }
 
 async fn a_transaction_not_committed_never_happened(place: Place) {
@@ -557,4 +558,22 @@ async fn a_damaged_backup_is_refused(place: Place) {
         assert!(backup::restore(&empty.db, &case).await.is_err());
     }
     assert!(empty.db.reader().await.unwrap().query("SELECT name FROM users", params![]).await.unwrap().is_empty(), "nothing was half restored");
+}
+
+async fn a_backup_of_another_schema_says_what_to_do(place: Place) {
+    fill(&place.db).await;
+    let text = String::from_utf8(taken(&place.db).await).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let empty = sqlite().await;
+    for (schema, remedy) in [(1, "then start the server of this one on that"), (99, "or a newer one")] {
+        let mut head: serde_json::Value = serde_json::from_str(first).unwrap();
+        (head["schema"], head["version"]) = (schema.into(), "0.0.7".into());
+        // Told before anything else: its digest, too, is about what stands there.
+        let refusal = backup::restore(&empty.db, format!("{head}\n{rest}").as_bytes()).await.unwrap_err();
+        let message = refusal.message();
+        assert_eq!(refusal.code().id, "SYN-9002");
+        for words in [format!("schema version {schema} "), "Synod 0.0.7".to_owned(), remedy.to_owned()] {
+            assert!(message.contains(&words), "`{words}` in {message}");
+        }
+    }
 }

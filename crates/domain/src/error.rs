@@ -164,10 +164,14 @@ pub mod code {
             "Make a token with `--labels`, or enrol without them.";
         RENEWED_OFTEN = "SYN-5005", Limited, 429, "The node's certificate was renewed too often",
             "A certificate is renewed at most eight times in the time it lives. Agents ask again after the time in Retry-After by themselves; look for what makes this one ask.";
+        AGENT_MALFORMED = "SYN-5006", Invalid, 400, "A message of the agent cannot be read",
+            "Nothing of it counts. Use agents of the servers' version, and look for what stands in between and changes what they say; the server's log names the node.";
         UNAVAILABLE = "SYN-9000", Unavailable, 503, "The database is away",
             "Nothing was done. Clients repeat after the time in Retry-After.";
         STORAGE_FULL = "SYN-9001", Unavailable, 503, "No space is left to record this",
             "Nothing was done. Free disk space on the server or the database.";
+        SCHEMA_VERSION = "SYN-9002", Conflict, 409, "The schema is of another version",
+            "The message names both versions. A program brings an older database up to date when it starts, and never takes one back; a backup is restored by a program of its own schema version.";
         INTERNAL = "SYN-9999", Internal, 500, "Something broke",
             "The server's log has the cause under the request id of this answer.";
     }

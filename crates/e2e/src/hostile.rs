@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::{BufMut as _, Bytes};
 use hyper_util::rt::TokioIo;
+use prost::Message as _;
 use serde_json::{Value, json};
 use synod_protocol::agent::agent_client::AgentClient;
 use synod_protocol::agent::agent_message::Body as Up;
@@ -15,7 +17,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
 use crate::{Harness, WITHIN};
@@ -67,18 +71,7 @@ pub fn segments(text: &str) -> String {
 impl Hostile {
     /// Begins a stream with some first message; fails as the server fails it.
     pub async fn begin(identity: &Identity, first: Option<Up>) -> Result<Self, Status> {
-        let address: synod_protocol::http::client::Address = identity.servers()[0].parse().unwrap();
-        let connector = TlsConnector::from(Arc::new(identity.tls().unwrap()));
-        let service = tower::service_fn(move |_: http::Uri| {
-            let (connector, address) = (connector.clone(), address.clone());
-            async move {
-                let tcp = TcpStream::connect((address.host.as_str(), address.port)).await?;
-                let stream = connector.connect(address.host.clone().try_into().unwrap(), tcp).await?;
-                Ok::<_, std::io::Error>(TokioIo::new(stream))
-            }
-        });
-        let channel = Endpoint::from_static("http://agent").connect_with_connector(service).await.expect("the server takes the certificate");
-        let mut client = AgentClient::new(channel).max_encoding_message_size(2 * MAX_MESSAGE_BYTES);
+        let mut client = AgentClient::new(channel(identity).await).max_encoding_message_size(2 * MAX_MESSAGE_BYTES);
         let (up, queued) = mpsc::channel(16);
         up.send(AgentMessage { body: first }).await.unwrap();
         let down = client.connect(ReceiverStream::new(queued)).await?.into_inner();
@@ -156,6 +149,80 @@ impl Hostile {
         let end = async { while let Ok(Some(_)) = self.down.message().await {} };
         tokio::time::timeout(WITHIN, end).await.expect("the server keeps the stream");
     }
+}
+
+/// A connection to the agents' side of a node's server, with its certificate.
+async fn channel(identity: &Identity) -> Channel {
+    let address: synod_protocol::http::client::Address = identity.servers()[0].parse().unwrap();
+    let connector = TlsConnector::from(Arc::new(identity.tls().unwrap()));
+    let service = tower::service_fn(move |_: http::Uri| {
+        let (connector, address) = (connector.clone(), address.clone());
+        async move {
+            let tcp = TcpStream::connect((address.host.as_str(), address.port)).await?;
+            let stream = connector.connect(address.host.clone().try_into().unwrap(), tcp).await?;
+            Ok::<_, std::io::Error>(TokioIo::new(stream))
+        }
+    });
+    Endpoint::from_static("http://agent").connect_with_connector(service).await.expect("the server takes the certificate")
+}
+
+/// Messages as bytes, right or wrong; what comes back is read as it should be.
+struct Bytewise;
+
+impl Codec for Bytewise {
+    type Encode = Bytes;
+    type Decode = ServerMessage;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Bytewise {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Bytewise {
+    type Item = ServerMessage;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<ServerMessage>, Status> {
+        ServerMessage::decode(buffer).map(Some).map_err(|e| Status::internal(e.to_string()))
+    }
+}
+
+/// Sends messages as they stand on a stream of their own; returns what the server said until it ended the stream.
+pub async fn say_bytes(identity: &Identity, messages: Vec<Bytes>) -> Result<Vec<Down>, Status> {
+    let mut client = Grpc::new(channel(identity).await).max_encoding_message_size(2 * MAX_MESSAGE_BYTES);
+    client.ready().await.expect("the connection stands");
+    // The stream stays open: it is the server that ends it.
+    let (up, queued) = mpsc::channel(messages.len() + 1);
+    for message in messages {
+        up.send(message).await.unwrap();
+    }
+    let path = http::uri::PathAndQuery::from_static("/synod.agent.v1.Agent/Connect");
+    let mut down = client.streaming(tonic::Request::new(ReceiverStream::new(queued)), path, Bytewise).await?.into_inner();
+    let mut heard = Vec::new();
+    let end = async {
+        while let Some(message) = down.message().await? {
+            heard.extend(message.body);
+        }
+        Ok(())
+    };
+    let ended: Result<(), Status> = tokio::time::timeout(WITHIN, end).await.expect("the server keeps the stream");
+    ended.map(|()| heard)
 }
 
 impl Harness {

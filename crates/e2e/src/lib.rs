@@ -3,6 +3,7 @@
 
 pub mod agents;
 pub mod calls;
+pub mod cli;
 pub mod consensus;
 pub mod disk;
 pub mod hostile;

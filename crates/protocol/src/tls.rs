@@ -1,12 +1,14 @@
 //! TLS for everything that dials: trust is one certificate authority, held as PEM or pinned by fingerprint.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
@@ -35,7 +37,7 @@ fn first_certificate(pem: &str) -> Result<CertificateDer<'static>, Error> {
 pub enum Trust {
     /// The authority in this PEM text.
     Ca(String),
-    /// The authority with this fingerprint, which the server must show in its chain.
+    /// The certificate with this fingerprint: an authority the server shows in its chain, or its own certificate.
     Fingerprint(String),
 }
 
@@ -76,7 +78,8 @@ pub fn client_config(trust: &Trust, identity: Option<&Identity>, alpn: &[u8]) ->
     Ok(config)
 }
 
-/// Accepts a server whose chain contains the pinned authority and whose certificate that authority signed.
+/// Accepts a server whose chain contains the pinned authority and whose certificate that authority signed, and one whose own
+/// certificate is the pinned one: nobody else need vouch for exactly that.
 #[derive(Debug)]
 struct PinnedCa {
     fingerprint: String,
@@ -91,6 +94,10 @@ impl ServerCertVerifier for PinnedCa {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if fingerprint(leaf.as_ref()) == self.fingerprint {
+            in_force(leaf, now)?;
+            return verify_server_name(&ParsedCertificate::try_from(leaf)?, name).map(|()| ServerCertVerified::assertion());
+        }
         let ca = chain
             .iter()
             .find(|c| fingerprint(c.as_ref()) == self.fingerprint)
@@ -116,9 +123,28 @@ impl ServerCertVerifier for PinnedCa {
     }
 }
 
-/// Connects once without trusting anything and returns the authority the server shows, for a person
-/// to compare: nothing is sent but the handshake, which is then given up.
+fn in_force(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let at = |time: x509_parser::time::ASN1Time| UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(time.timestamp()).unwrap_or(0)));
+    let (not_before, not_after) = (at(parsed.validity().not_before), at(parsed.validity().not_after));
+    if now < not_before {
+        Err(CertificateError::NotValidYetContext { time: now, not_before }.into())
+    } else if now > not_after {
+        Err(CertificateError::ExpiredContext { time: now, not_after }.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// The authority a server shows, for a person to compare: the last certificate of its chain, or its only one.
 pub async fn shown_authority(host: &str, port: u16) -> Result<String, String> {
+    let chain = shown_chain(host, port).await?;
+    chain.into_iter().next_back().ok_or_else(|| format!("{host}:{port} shows no certificate"))
+}
+
+/// Connects once without trusting anything and returns the fingerprints of what the server shows, its own certificate first:
+/// nothing is sent but the handshake, which is then given up.
+pub async fn shown_chain(host: &str, port: u16) -> Result<Vec<String>, String> {
     let seen = Arc::new(std::sync::Mutex::new(None));
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -136,7 +162,7 @@ pub async fn shown_authority(host: &str, port: u16) -> Result<String, String> {
 
 #[derive(Debug)]
 struct Peek {
-    seen: Arc<std::sync::Mutex<Option<String>>>,
+    seen: Arc<std::sync::Mutex<Option<Vec<String>>>>,
 }
 
 impl ServerCertVerifier for Peek {
@@ -148,8 +174,8 @@ impl ServerCertVerifier for Peek {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let authority = chain.last().unwrap_or(leaf);
-        *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(fingerprint(authority.as_ref()));
+        let shown = std::iter::once(leaf).chain(chain).map(|certificate| fingerprint(certificate.as_ref())).collect();
+        *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(shown);
         Err(Error::General("only looking".into()))
     }
 

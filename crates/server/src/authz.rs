@@ -360,6 +360,26 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_lists_every_action_with_its_roles() {
+        let guide = include_str!("../../../docs/roles-and-policies.md");
+        let columns = ["viewer", "approver", "requester", "administrator", "owner"];
+        let mut listed = Vec::new();
+        for row in guide.lines().filter(|line| line.starts_with("| `") && line.split('|').count() == columns.len() + 3) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let ticked: Vec<&str> = columns.iter().zip(&cells[2..]).filter(|(_, cell)| **cell == "✓").map(|(role, _)| *role).collect();
+            for action in cells[1].split('`').skip(1).step_by(2) {
+                let action = Action::parse(action).unwrap_or_else(|| panic!("the guide lists `{action}`, which is no action"));
+                let mut roles = roles_for(action);
+                roles.sort_by_key(|role| columns.iter().position(|column| column == role));
+                assert_eq!(ticked, roles, "{}", action.name());
+                listed.push(action);
+            }
+        }
+        listed.sort();
+        assert_eq!(listed, Action::ALL, "each action stands in the guide's table once");
+    }
+
+    #[test]
     fn defects_of_policies_have_a_place() {
         let mut set = PolicySet::new();
         let problems = add_policies(&mut set, "x", "permit (principal, action, resource)\nwhen { context.roles.contains( };").unwrap_err();

@@ -1,5 +1,5 @@
-//! One port for everybody: people by TLS, agents by mutual TLS. Which of the two a caller wants is told
-//! by the application protocol it offers in its first message.
+//! One port for everybody: people by TLS, agents by mutual TLS, and machines that join in between. Which of them a caller is
+//! is told by the application protocol it offers in its first message.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,14 +30,18 @@ pub struct Peer(pub String);
 /// How often the server's certificates are made anew and the given ones are read again.
 const RENEW_EVERY: Duration = Duration::from_secs(86_400);
 
-/// The two faces of the port, as they are at present.
+/// The faces of the port, as they are at present.
 pub struct Tls {
     names: Vec<String>,
     faces: ArcSwap<Faces>,
 }
 
 struct Faces {
+    /// The given certificate, or one of Synod's own.
     people: Arc<ServerConfig>,
+    /// Synod's own certificate always: those who join have been told of no other authority, and have no certificate yet.
+    joining: Arc<ServerConfig>,
+    /// Synod's own, to those who show one as well.
     agents: Arc<ServerConfig>,
 }
 
@@ -69,6 +73,7 @@ impl Faces {
         let own = app.authority.issue_server(names, app.clock.now())?;
         let (chain, key) = (format!("{}{}", own.certificate_pem, app.authority.pem), own.key_pem);
         let agents = config(&chain, &key, Some(&app.authority.pem), &[agent::ALPN])?;
+        let joining = config(&chain, &key, None, &[agent::ENROL_ALPN])?;
         let people = match (&app.config.certificate_file, &app.config.key_file) {
             (Some(certificate), Some(key)) => {
                 let read =
@@ -78,7 +83,19 @@ impl Faces {
             (None, None) => config(&chain, &key, None, &[b"h2", b"http/1.1"])?,
             _ => return Err(Error::new(code::CONFIGURATION, "`certificate_file` and `key_file` belong together; give both or none")),
         };
-        Ok(Self { people: Arc::new(people), agents: Arc::new(agents) })
+        Ok(Self { people: Arc::new(people), joining: Arc::new(joining), agents: Arc::new(agents) })
+    }
+
+    /// The face for a caller that offers these application protocols, and whether it is the agents'.
+    fn choose<'a>(&self, offered: impl Iterator<Item = &'a [u8]>) -> (bool, Arc<ServerConfig>) {
+        for name in offered {
+            if name == agent::ALPN {
+                return (true, self.agents.clone());
+            } else if name == agent::ENROL_ALPN {
+                return (false, self.joining.clone());
+            }
+        }
+        (false, self.people.clone())
     }
 }
 
@@ -155,10 +172,7 @@ async fn connection(
     tcp.set_nodelay(true)?;
     let handshake = async {
         let start = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
-        let is_agent = start.client_hello().alpn().is_some_and(|mut offered| offered.any(|name| name == agent::ALPN));
-        let faces = tls.faces.load();
-        let config = if is_agent { faces.agents.clone() } else { faces.people.clone() };
-        drop(faces);
+        let (is_agent, config) = tls.faces.load().choose(start.client_hello().alpn().into_iter().flatten());
         std::io::Result::Ok((is_agent, start.into_stream(config).await?))
     };
     let (is_agent, stream) = tokio::time::timeout(Duration::from_secs(15), handshake).await??;

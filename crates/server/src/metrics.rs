@@ -48,13 +48,20 @@ pub struct Counters {
     answers: [AtomicU64; 5],
     answered: Histogram,
     reports: AtomicU64,
+    malformed: AtomicU64,
     /// What was learnt from events.
     pub(crate) told: tokio::sync::Mutex<Told>,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { answers: Default::default(), answered: Histogram::new(QUICK), reports: AtomicU64::new(0), told: tokio::sync::Mutex::default() }
+        Self {
+            answers: Default::default(),
+            answered: Histogram::new(QUICK),
+            reports: AtomicU64::new(0),
+            malformed: AtomicU64::new(0),
+            told: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -71,12 +78,19 @@ impl Counters {
         self.reports.fetch_add(u64::try_from(reports).unwrap_or_default(), Ordering::Relaxed);
     }
 
+    /// An agent said what cannot be read.
+    pub fn malformed(&self) {
+        self.malformed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Writes them.
     pub fn write(&self, page: &mut Page) {
         let classes = self.answers.iter().enumerate().map(|(n, count)| (format!("{}xx", n + 1), count.load(Ordering::Relaxed)));
         page.labelled("synod_http_requests_total", "counter", "HTTP requests answered by this server, by class of status.", "class", classes);
         page.histogram("synod_http_request_duration_seconds", "From an HTTP request to the beginning of its answer.", &self.answered);
         page.one("synod_agent_reports_total", "counter", "Reports of agents that this server took in.", self.reports.load(Ordering::Relaxed));
+        let malformed = self.malformed.load(Ordering::Relaxed);
+        page.one("synod_agent_malformed_total", "counter", "Streams and reports of agents that this server could not read.", malformed);
     }
 }
 
@@ -283,6 +297,7 @@ mod tests {
         counters.answered(http::StatusCode::OK, Duration::from_millis(3));
         counters.answered(http::StatusCode::CONFLICT, Duration::from_secs(60));
         counters.reported(3);
+        counters.malformed();
         let mut page = Page::default();
         counters.write(&mut page);
         let text = page.end();
@@ -294,6 +309,7 @@ mod tests {
             "synod_http_request_duration_seconds_bucket{le=\"+Inf\"} 2",
             "synod_http_request_duration_seconds_sum 60.003",
             "synod_agent_reports_total 3",
+            "synod_agent_malformed_total 1",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} in\n{text}");
         }

@@ -64,7 +64,7 @@ where
     }
 }
 
-/// Whether the database cannot be reached: it says when to come back, as a schema that does not fit never does.
+/// Whether the database cannot be reached: it says when to come back.
 fn is_away(error: &Error) -> bool {
     error.code() == code::UNAVAILABLE && error.retry_after_s().is_some()
 }
@@ -89,7 +89,7 @@ mod tests {
         };
         assert_eq!(at_start(soon, third).await.unwrap(), 3);
         // A newer schema and a wrong password.
-        for hopeless in [|| Error::new(code::UNAVAILABLE, "schema version 9"), || Error::internal("password authentication failed")] {
+        for hopeless in [|| Error::new(code::SCHEMA_VERSION, "schema version 9"), || Error::internal("password authentication failed")] {
             tries.set(0);
             let refused = at_start(soon, || {
                 tries.set(tries.get() + 1);

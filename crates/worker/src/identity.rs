@@ -83,11 +83,17 @@ impl Identity {
         let mut last = Error::Config("no server is named; give at least one URL".into());
         for url in &options.servers {
             let address: Address = url.parse().map_err(Error::Config)?;
-            let client = Client::new(address, &trust, None).map_err(|e| Error::Config(e.to_string()))?;
+            let client = Client::to_join(address, &trust).map_err(|e| Error::Config(e.to_string()))?;
             match Self::request_with(&client, options).await {
                 // What rustls says of a chain without the pinned authority; trying again would not help.
                 Err(Error::Unreachable(why)) if why.contains("invalid peer certificate") => {
-                    return Err(Error::Crypto(format!("{url} shows no valid certificate of the authority with the fingerprint given: {why}")));
+                    return Err(Error::Crypto(format!(
+                        "{url} shows no valid certificate of the authority with the fingerprint given: {why}; \
+                         `synod token create-join` prints the right one beside the token"
+                    )));
+                }
+                Err(Error::Unreachable(why)) if why.contains("NoApplicationProtocol") => {
+                    return Err(Error::Config(format!("{url} takes no machines that join; name a Synod server itself, not a proxy before it ({why})")));
                 }
                 Err(error) if error.is_transient() => last = error,
                 done => return done,

@@ -1,11 +1,13 @@
 //! The session: one stream to one of the servers, made again whenever it is lost.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::seq::SliceRandom as _;
+use synod_domain::error::code;
 use synod_domain::verify::MAX_SKEW_MS;
 use synod_protocol::agent::agent_message::Body as Up;
 use synod_protocol::agent::server_message::Body as Down;
@@ -17,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use crate::clock::Clock;
-use crate::connect::connect;
+use crate::connect::{connect, reason};
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::identity::Identity;
@@ -222,8 +224,10 @@ impl<E: Executor> Session<E> {
     /// That this node's certificate is over, in words, when it is.
     fn expired(&self) -> Option<String> {
         let until = self.identity().validity().ok()?.1;
-        (until < self.options.clock.now())
-            .then(|| format!("this node's certificate expired at {until}; the machine must join again: remove the node, then the agent's identity folder"))
+        (until < self.options.clock.now()).then(|| {
+            let revoked = code::NODE_REVOKED.id;
+            format!("this node's certificate expired at {until}; the machine must join again: remove the node, then the agent's identity folder [{revoked}]")
+        })
     }
 
     async fn greet(&mut self, address: &Address) -> Result<(mpsc::Sender<AgentMessage>, Streaming<ServerMessage>, Welcome), End> {
@@ -242,9 +246,10 @@ impl<E: Executor> Session<E> {
         };
         let (up, queued) = mpsc::channel(4);
         let lost = |why: &dyn std::fmt::Display| End::Lost(format!("{address}: {why}"));
+        let failed = |status: tonic::Status| lost(&status.source().map_or_else(|| status.message().to_owned(), reason));
         up.try_send(message(Up::Hello(hello))).map_err(|e| lost(&e))?;
-        let mut down = client.connect(ReceiverStream::new(queued)).await.map_err(|status| lost(&status.message()))?.into_inner();
-        match down.message().await.map_err(|status| lost(&status.message()))?.and_then(|message| message.body) {
+        let mut down = client.connect(ReceiverStream::new(queued)).await.map_err(failed)?.into_inner();
+        match down.message().await.map_err(failed)?.and_then(|message| message.body) {
             Some(Down::Welcome(welcome)) => Ok((up, down, welcome)),
             Some(Down::Goodbye(goodbye)) if goodbye.retry => Err(lost(&goodbye.message)),
             Some(Down::Goodbye(goodbye)) => Err(End::Dismissed { code: goodbye.code, message: goodbye.message }),

@@ -7,6 +7,7 @@ use synod_protocol::http::client::escape;
 
 use super::API;
 use super::listing::{self, Paging};
+use super::run::submit;
 use crate::exit::{Exit, Result};
 use crate::output::note;
 use crate::session::App;
@@ -43,7 +44,7 @@ pub async fn api_key(command: ApiKeyCommand, app: &App<'_>) -> Result {
     let path = format!("{API}/api-keys");
     match command {
         ApiKeyCommand::Create { name, user, expires } => {
-            let made: CreatedApiKey = client.post(&path, &NewApiKey { name, user, expires_in: expires }).await?;
+            let made: CreatedApiKey = submit(&client, &path, &NewApiKey { name, user, expires_in: expires }).await?;
             app.out.either(&made, || made.key.clone())?;
             if !app.out.structured() {
                 note(&format!("key {} of {} ends {}; it is not shown again", made.info.id, made.info.user, when::full(made.info.expires_at)));

@@ -9,6 +9,7 @@ use synod_protocol::http::node::{CreatedJoinToken, JoinToken, NewJoinToken};
 use super::API;
 use super::api_key::state;
 use super::listing::{self, Paging};
+use super::run::submit;
 use crate::exit::{Exit, Fault, Result};
 use crate::output::note;
 use crate::session::App;
@@ -47,7 +48,7 @@ pub async fn token(command: TokenCommand, app: &App<'_>) -> Result {
         TokenCommand::CreateJoin { labels, uses, expires } => {
             let labels = read_labels(&labels)?;
             let client = app.connect().await?;
-            let made: CreatedJoinToken = client.post(&path, &NewJoinToken { labels, uses, expires_in: expires }).await?;
+            let made: CreatedJoinToken = submit(&client, &path, &NewJoinToken { labels, uses, expires_in: expires }).await?;
             app.out.either(&made, || made.token.clone())?;
             if !app.out.structured() {
                 note(&format!("ends {}, for {} machines; it is not shown again. On the machine:", when::full(made.info.expires_at), made.info.uses_left));

@@ -6,6 +6,7 @@ use synod_protocol::http::user::{NewUser, User, UserChange};
 
 use super::API;
 use super::listing::{self, Paging};
+use super::run::submit;
 use crate::exit::{Exit, Result};
 use crate::output::Colour;
 use crate::session::App;
@@ -69,7 +70,7 @@ pub async fn user(command: UserCommand, app: &App<'_>) -> Result {
                 (false, true) => Some(prompt::password(true, "")?),
                 (false, false) => Some(prompt::new_password("pass it with --password-stdin")?),
             };
-            let made: User = client.post(&path, &NewUser { name, display_name, password, service_account }).await?;
+            let made: User = submit(&client, &path, &NewUser { name, display_name, password, service_account }).await?;
             app.out.either(&made, || format!("user {} created", made.name))?;
             return Ok(Exit::Ok);
         }

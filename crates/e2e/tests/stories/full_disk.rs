@@ -264,3 +264,53 @@ async fn a_server_does_nothing_by_halves() {
     assert_eq!(about("synod.run.requested"), acknowledged, "an event for each, and none for what was refused");
     assert_eq!(about("synod.task.ended").iter().filter(|run| **run == under_way).count(), 1);
 }
+
+/// PostgreSQL tells of a full disk by the state 53100 (`disk_full`), in the middle of any statement: here its own words by a trigger,
+/// for no disk of a database server's can be filled on every machine.
+async fn fill_postgres(h: &Harness, occasion: &str) {
+    // What a sequence counts is not taken back.
+    h.sql("CREATE SEQUENCE IF NOT EXISTS no_space_left").await;
+    h.sql("ALTER SEQUENCE no_space_left RESTART").await;
+    h.sql(
+        "CREATE OR REPLACE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         PERFORM nextval('no_space_left');
+         RAISE EXCEPTION 'could not extend file \"base/16384/2619\": No space left on device' USING ERRCODE = 'disk_full'; END $$",
+    )
+    .await;
+    h.sql(&format!("CREATE TRIGGER no_space BEFORE {occasion} EXECUTE FUNCTION no_space()")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_postgres_is_told_as_one_and_gone_on_with() {
+    let h = Harness::postgres().await;
+    h.shop("dave:requester").await;
+    h.apply(vec![free("t", json!({})), template("waits", json!({}))]).await;
+    let _agent = h.simulated("web-1", &[("role", "web")]).await;
+    let dave = h.client("dave").await;
+    fill_postgres(&h, "INSERT ON runs").await;
+    let wanted = ask("waits", json!({}));
+    for _ in 0..3 {
+        let problem = refused(request(&dave, &wanted).await, "SYN-9001");
+        assert!(problem.status == 503 && problem.retry_after_s.is_some() && !problem.detail.contains("base/"), "{problem:?}");
+        let body = serde_json::to_string(&wanted).unwrap();
+        let answer = dave.raw(Method::POST, &format!("{API}/runs"), &[("content-type", "application/json")], body.into()).await.unwrap();
+        assert!(answer.status() == 503 && answer.headers().contains_key("retry-after"), "{:?}", answer.headers());
+    }
+    assert!(runs(&dave).await.is_empty(), "nothing was done by halves");
+    h.sql("DROP TRIGGER no_space ON runs").await;
+    let pending = request(&dave, &wanted).await.unwrap().summary.id;
+    // A result that cannot be recorded waits, and is not asked for twice.
+    fill_postgres(&h, "UPDATE ON tasks FOR EACH ROW WHEN (NEW.phase = 'succeeded')").await;
+    let run = request(&dave, &ask("t", json!({}))).await.unwrap().summary.id;
+    until("the refusal of its result", async || (h.sql("SELECT 1 FROM no_space_left WHERE is_called").await == 1).then_some(())).await;
+    assert_eq!(show(&dave, &run).await.unwrap().summary.phase, Phase::Running);
+    h.sql("DROP TRIGGER no_space ON tasks").await;
+    assert_eq!(ended(&dave, &run).await.tasks.succeeded, 1);
+    let mut all = runs(&dave).await;
+    all.sort();
+    let mut wanted = vec![pending, run.clone()];
+    wanted.sort();
+    assert_eq!(all, wanted);
+    let told = h.events(&format!("&run={run}")).await;
+    assert_eq!(told.iter().filter(|event| event.kind == "synod.task.ended").count(), 1, "once");
+}

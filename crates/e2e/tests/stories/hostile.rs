@@ -333,6 +333,7 @@ async fn a_stream_begins_once(h: Harness) {
         let mut stream = Hostile::greeted(&identity, h.hello()).await;
         h.connected("web-1").await;
         stream.say(second).await;
+        assert_eq!(stream.goodbye().await.code, "SYN-5006");
         stream.ended().await;
         h.disconnected("web-1").await;
     }

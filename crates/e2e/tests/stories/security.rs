@@ -1,8 +1,7 @@
 //! Second factors, throttling, certificates: who is kept out, and by what.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
+use synod_e2e::process::Process;
 use synod_e2e::*;
 use synod_protocol::agent::ALPN;
 use synod_protocol::http::auth::{SessionToken, SteppedUp, TotpEnrolment, WhoAmI};
@@ -18,7 +17,7 @@ stories! {
     a_second_factor_leaves_a_trace
     a_removed_node_is_gone_at_once
     a_foreign_certificate_is_refused
-    garbage_on_the_agents_port_harms_nobody
+    an_agent_of_another_installation_is_told_so
     a_certificate_is_renewed
     renewals_are_counted
     join_tokens_are_counted_and_end
@@ -187,7 +186,7 @@ async fn a_removed_node_is_gone_at_once(h: Harness) {
 /// Certificate and key of a node, as they lie on its disk.
 async fn on_disk(h: &Harness, name: &str) -> tls::Identity {
     let token = h.join_token(&[], 1).await;
-    let dir = h.agent_dir(name);
+    let dir = h.agent_dir(name).join("identity");
     std::fs::create_dir_all(dir.parent().unwrap()).unwrap();
     Identity::enrol(&dir, &h.enrol_options(name, &token.token)).await.unwrap();
     let read = |file: &str| std::fs::read_to_string(dir.join(file)).unwrap();
@@ -203,9 +202,7 @@ async fn send_raw(h: &Harness, identity: Option<&tls::Identity>, bytes: &[u8]) -
     stream.write_all(bytes).await?;
     stream.flush().await?;
     let mut answer = Vec::new();
-    tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer))
-        .await
-        .expect("the server keeps the connection open")?;
+    tokio::time::timeout(WITHIN, stream.read_to_end(&mut answer)).await.expect("the server keeps the connection open")?;
     Ok(answer)
 }
 
@@ -225,18 +222,31 @@ async fn a_foreign_certificate_is_refused(h: Harness) {
     }
 }
 
-async fn garbage_on_the_agents_port_harms_nobody(h: Harness) {
-    let identity = on_disk(&h, "web-1").await;
-    for garbage in [&b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"[..], &[0xff; 4096][..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x01\x04\x00\x00\x00\x00\x00\x00"] {
-        let _ = send_raw(&h, Some(&identity), garbage).await;
+async fn an_agent_of_another_installation_is_told_so(h: Harness) {
+    let mut other = Harness::sqlite().await;
+    on_disk(&other, "web-1").await;
+    let (url, state) = (h.url(), other.agent_dir("web-1").display().to_string());
+    other.stop().await;
+    let mut agent = Process::new(h.dir.path(), "web-1", &["agent", "--server", &url, "--name", "web-1", "--state-dir", &state]);
+    agent.start();
+    let log = h.dir.path().join("web-1.log");
+    let said = until("what the agent says about it", async || {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        (agent.ended_by_itself().is_some() || said.contains("authority")).then_some(said)
+    })
+    .await;
+    for words in [url.as_str(), "not of this node's authority", "new join token", "identity folder", "SYN-5002"] {
+        assert!(said.contains(words), "it does not say `{words}`:\n{said}");
     }
-    // Bytes that are not TLS at all.
-    let mut tcp = tokio::net::TcpStream::connect(h.config().listen).await.unwrap();
-    tcp.write_all(&[0x16, 3, 1, 0xff, 0xff, 1, 2, 3]).await.unwrap();
-    drop(tcp);
-    let me: WhoAmI = h.client("alice").await.get(&format!("{API}/auth/whoami")).await.unwrap();
-    assert_eq!(me.user, "alice");
-    let _agent = h.simulated("web-2", &[]).await;
+    assert!(agent.ended_by_itself().is_none(), "it may be a wrong address, which somebody corrects");
+    // As it was told.
+    agent.kill().await;
+    std::fs::remove_dir_all(other.agent_dir("web-1").join("identity")).unwrap();
+    let (token, fingerprint) = (h.join_token(&[], 1).await.token, h.fingerprint());
+    let joining = ["agent", "--server", &url, "--name", "web-1", "--state-dir", &state, "--join-token", &token, "--ca-fingerprint", &fingerprint];
+    let mut agent = Process::new(h.dir.path(), "web-1", &joining);
+    agent.start();
+    h.connected("web-1").await;
 }
 
 async fn a_certificate_is_renewed(h: Harness) {

@@ -21,7 +21,7 @@ async fn page(h: &Harness) -> String {
 }
 
 /// Waits until the page has all these lines.
-async fn shows(h: &Harness, lines: &[&str]) -> String {
+pub(super) async fn shows(h: &Harness, lines: &[&str]) -> String {
     let has = |page: &str| lines.iter().all(|line| page.lines().any(|other| other == *line));
     until(&format!("{lines:?}"), async || Some(page(h).await).filter(|page| has(page))).await
 }

@@ -101,7 +101,16 @@ pub struct Client {
 impl Client {
     /// A client that trusts as told and signs in with a token, when it has one.
     pub fn new(address: Address, trust: &Trust, token: Option<String>) -> Result<Self> {
-        let tls = tls::client_config(trust, None, b"h2").map_err(|e| ClientError::Transport(e.to_string()))?;
+        Self::over(b"h2", address, trust, token)
+    }
+
+    /// A client for a machine that joins: it is shown Synod's own authority, also where people are shown another.
+    pub fn to_join(address: Address, trust: &Trust) -> Result<Self> {
+        Self::over(crate::agent::ENROL_ALPN, address, trust, None)
+    }
+
+    fn over(alpn: &[u8], address: Address, trust: &Trust, token: Option<String>) -> Result<Self> {
+        let tls = tls::client_config(trust, None, alpn).map_err(|e| ClientError::Transport(e.to_string()))?;
         Ok(Self { address, tls: Arc::new(tls), token, sender: Mutex::new(None) })
     }
 

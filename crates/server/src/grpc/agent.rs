@@ -16,7 +16,7 @@ use synod_protocol::agent::{
 };
 use synod_protocol::http::node::NodeTrust;
 use tokio::sync::mpsc;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::app::App;
 use crate::audit::Shown;
@@ -76,10 +76,14 @@ impl Agent for Gate {
     async fn connect(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Down>, Status> {
         let peer = request.extensions().get::<Peer>().cloned().ok_or_else(|| Status::unauthenticated("no client certificate"))?;
         let mut up = request.into_inner();
-        let hello = match up.message().await? {
-            Some(AgentMessage { body: Some(agent_message::Body::Hello(hello)) }) => hello,
-            _ => return Err(Status::invalid_argument("the first message must be Hello")),
+        let hello = match up.message().await {
+            Ok(Some(AgentMessage { body: Some(agent_message::Body::Hello(hello)) })) => Ok(hello),
+            Ok(_) => Err(Status::invalid_argument("the first message must be Hello")),
+            Err(status) => Err(status),
         };
+        let hello = hello.inspect_err(|status| {
+            malformed(&self.app, &peer.0, status);
+        })?;
         let (number, from_server) = self.app.gateway.register(&peer.0);
         let mut down = Down { from_server, app: self.app.clone(), node: peer.0.clone(), name: None, number };
         match greet(&self.app, &peer.0, number, hello).await {
@@ -89,6 +93,10 @@ impl Agent for Gate {
                 tokio::spawn(async move {
                     if let Err(status) = listen(&app, &node, greeted, up).await {
                         tracing::debug!(node, %status, "an agent's stream ended");
+                        if let Some(error) = malformed(&app, &node, &status) {
+                            let goodbye = Goodbye { code: error.code().id.to_owned(), message: error.to_string(), retry: true };
+                            app.gateway.send_down(&node, number, server_message::Body::Goodbye(goodbye));
+                        }
                     }
                     app.gateway.unregister(&node, number);
                 });
@@ -102,6 +110,19 @@ impl Agent for Gate {
         }
         Ok(Response::new(down))
     }
+}
+
+/// Counts and tells of a stream that ended because something on it cannot be read, other than those whose connection broke:
+/// only these have a cause of their own.
+fn malformed(app: &App, node: &str, status: &Status) -> Option<Error> {
+    use std::error::Error as _;
+    if status.source().is_some() || !matches!(status.code(), Code::InvalidArgument | Code::Internal | Code::OutOfRange | Code::ResourceExhausted) {
+        return None;
+    }
+    app.counters.malformed();
+    let error = Error::new(code::AGENT_MALFORMED, format!("a message of this node cannot be read: {}", status.message()));
+    tracing::warn!(node, %error, "an agent's stream was closed");
+    Some(error)
 }
 
 /// A stream that was greeted.
@@ -209,7 +230,10 @@ async fn listen(app: &Arc<App>, node: &str, mut stream: Greeted, mut up: Streami
                     match reports::read(node, report) {
                         Ok(report) => app.reports.send(report).await,
                         // One unreadable report must not keep the others from being heard.
-                        Err(error) => tracing::warn!(node, %error, "an agent's report cannot be read"),
+                        Err(error) => {
+                            app.counters.malformed();
+                            tracing::warn!(node, %error, "an agent's report cannot be read");
+                        }
                     }
                 }
             }

@@ -19,7 +19,7 @@ use synod_protocol::agent::agent_message::Body as Up;
 use synod_protocol::agent::agent_server::{Agent, AgentServer};
 use synod_protocol::agent::server_message::Body as Down;
 use synod_protocol::agent::{
-    ALPN, Acknowledged, AgentMessage, Alarm, Assignment, Assignments, Finished, Heartbeat, Hello, Report, ServerMessage, Welcome, report,
+    ALPN, Acknowledged, AgentMessage, Alarm, Assignment, Assignments, ENROL_ALPN, Finished, Heartbeat, Hello, Report, ServerMessage, Welcome, report,
 };
 use synod_protocol::http::node::{EnrolRequest, EnrolResponse};
 use synod_protocol::tls;
@@ -122,7 +122,7 @@ impl Hub {
             .with_client_cert_verifier(clients)
             .with_single_cert(vec![leaf.der().clone(), ca.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
             .unwrap();
-        config.alpn_protocols = vec![ALPN.to_vec(), b"h2".to_vec()];
+        config.alpn_protocols = vec![ALPN.to_vec(), ENROL_ALPN.to_vec()];
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let (sender, streams) = mpsc::channel(16);
