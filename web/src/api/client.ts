@@ -1,7 +1,7 @@
 import createFetchClient, { type Middleware } from 'openapi-fetch';
 import createQueryClient from 'openapi-react-query';
 import { base } from '~/lib/base';
-import { CODE, toApiError } from './problem';
+import { CODE, toApiError, unreachable } from './problem';
 import type { components, paths } from './schema';
 
 export type Schemas = components['schemas'];
@@ -47,8 +47,8 @@ const session: Middleware = {
     if (error.code === CODE.stepUpRequired && copy !== undefined && !DOOR.test(request.url) && (await hooks.stepUp())) {
       const retry = new Request(copy);
       retry.headers.set('x-csrf-token', csrfToken);
-      const second = await fetch(retry).catch((cause: unknown) => {
-        throw toApiError(cause);
+      const second = await fetch(retry).catch(() => {
+        throw unreachable();
       });
       if (second.ok) return second;
       throw toApiError(await second.json().catch(() => undefined), second.status);
@@ -56,8 +56,8 @@ const session: Middleware = {
     if ((error.code === CODE.unauthenticated || error.code === CODE.sessionEnded) && !DOOR.test(request.url)) hooks.signedOut();
     throw error;
   },
-  onError({ error }) {
-    return toApiError(error);
+  onError() {
+    return unreachable();
   },
 };
 const again = new WeakMap<Request, Request>();
