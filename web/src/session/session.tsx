@@ -13,6 +13,7 @@ export const whoamiOptions = api.queryOptions('get', '/api/v1/auth/whoami', {}, 
 export async function loadSession(): Promise<WhoAmI> {
   const me = await queryClient.ensureQueryData(whoamiOptions);
   adopt(me);
+  await live.prepare();
   return me;
 }
 
