@@ -2,6 +2,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { api } from '~/api/client';
 import { href } from '~/lib/base';
+import { titleOf } from '~/lib/text';
 
 /** Whether people asked for notifications on this device; kept in the browser. */
 const KEY = 'synod.notify';
@@ -31,7 +32,7 @@ export function Notifier() {
     if (before === undefined || !wantsNotifications()) return;
     for (const run of data.items) {
       if (before.has(run.id)) continue;
-      const note = new Notification(`${run.requester} asks: ${run.title || run.template}`, {
+      const note = new Notification(`${run.requester} asks: ${titleOf(run)}`, {
         body: `${run.nodeCount} nodes. ${run.reason}`,
         tag: run.id,
         icon: href('icon-192.png'),

@@ -12,7 +12,7 @@ import { type Asked, DecideSheet } from '../runs/decide/decide';
 import { RunFacts } from '../runs/facts';
 import { To } from '../runs/link';
 import { usesRaw } from '../runs/logic/script';
-import { visible } from '../runs/logic/text';
+import { titleOf, visible, visibleLine } from '~/lib/text';
 import type { Run, RunSummary } from '../runs/logic/types';
 import { type Urgency, urgency } from '../runs/logic/urgency';
 import { Rules } from '../runs/rules';
@@ -54,7 +54,7 @@ export function AwaitingCard({ run: summary }: { run: RunSummary }) {
         <Group justify="space-between" align="flex-start" gap="xs" mb={4}>
           <Title order={3} size="h4" id={title}>
             <To to="/runs/$id" params={{ id: summary.id }} search={{}} c="inherit">
-              {summary.title || summary.template}
+              {titleOf(summary)}
             </To>
           </Title>
           <Deadline run={summary} pressing={pressing} />
@@ -100,7 +100,7 @@ function Contents({ run, ask }: { run: Run; ask: (asked: Asked) => void }) {
   return (
     <Stack gap="xs">
       <RunFacts run={run} eager />
-      <Fold title={`What it will run: ${run.manifest.steps.map((step) => step.name).join(', ')}`} open={raw}>
+      <Fold title={`What it will run: ${run.manifest.steps.map((step) => visibleLine(step.name)).join(', ')}`} open={raw}>
         <Steps manifest={run.manifest} preview={run.preview} open />
       </Fold>
       <Fold
