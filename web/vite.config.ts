@@ -29,6 +29,53 @@ function compressed(): Plugin {
   };
 }
 
+/** A first load may weigh so much, as it travels: the frame with where people arrive, and where links from elsewhere lead. */
+const FIRST = 350_000;
+const ARRIVALS = /screens\/(sign-in|setup|inbox|runs)\//;
+/** Screens with a form made from a schema, or an editor, may weigh more. */
+const ANY = 480_000;
+
+/** Fails the build where the frame with a screen weighs more than it may. */
+function bounded(): Plugin {
+  return {
+    name: 'bounded',
+    apply: 'build',
+    writeBundle(_, bundle) {
+      const weights = new Map<string, number>();
+      const weigh = (name: string): number => {
+        const file = bundle[name];
+        if (file === undefined) throw new Error(`the build names ${name}, and has no such file`);
+        const weight = weights.get(name) ?? gzipSync(file.type === 'chunk' ? file.code : file.source).length;
+        weights.set(name, weight);
+        return weight;
+      };
+      /** A chunk with all it needs to begin. */
+      const closure = (name: string, into = new Set<string>()): Set<string> => {
+        const file = bundle[name];
+        if (into.has(name) || file?.type !== 'chunk') return into;
+        into.add(name);
+        for (const style of file.viteMetadata?.importedCss ?? []) into.add(style);
+        for (const other of file.imports) closure(other, into);
+        return into;
+      };
+      const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
+      const frame = chunks.filter((chunk) => chunk.isEntry).flatMap((chunk) => [...closure(chunk.fileName)]);
+      // Those the frame loads; what a screen loads by itself comes after it is there.
+      const later = new Set(chunks.filter((chunk) => frame.includes(chunk.fileName)).flatMap((chunk) => chunk.dynamicImports));
+      const screens = chunks.filter((chunk) => later.has(chunk.fileName));
+      if (frame.length === 0 || screens.length < 10)
+        throw new Error('the build has no frame or no screens: what is weighed here has to be found anew');
+      for (const screen of screens) {
+        const weight = [...new Set([...frame, ...closure(screen.fileName)])].reduce((sum, name) => sum + weigh(name), 0);
+        const what = screen.facadeModuleId?.replace(/.*\/src\//, '') ?? '';
+        const most = ARRIVALS.test(what) ? FIRST : ANY;
+        if (weight > most) throw new Error(`${what} weighs ${weight} bytes with the frame; ${most} are allowed`);
+        if (process.env['WEIGHTS']) console.log(`${weight} ${what}`);
+      }
+    },
+  };
+}
+
 /** What the server fills into the page, while there is none in front. */
 function placeholders(): Plugin {
   return {
@@ -43,7 +90,7 @@ const toServer = { target: server, secure: false, changeOrigin: true };
 
 export default defineConfig({
   base: './',
-  plugins: [react(), placeholders(), compressed()],
+  plugins: [react(), placeholders(), bounded(), compressed()],
   resolve: { alias: { '~': fileURLToPath(new URL('src', import.meta.url)) } },
   build: { target: 'es2022', sourcemap: false, modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
   server: {

@@ -114,6 +114,64 @@ test('what was typed is not left behind without asking', async ({ page, demo }) 
   await page.getByRole('link', { name: 'Catalogue' }).first().click();
   await page.getByRole('button', { name: 'Leave', exact: true }).click();
   await expect(page).toHaveURL(/\/catalogue$/);
+  // It is there again for who changes their mind.
+  await page.goBack();
+  await expect(page.getByText('What you filled in before is back')).toBeVisible();
+  await expect(page.getByLabel('Why')).toHaveValue('half a thought');
+  await page.getByRole('button', { name: 'Start anew' }).click();
+  await expect(page.getByLabel('Why')).toHaveValue('');
+});
+
+test('a session that ended loses nothing but secrets', async ({ page, demo }) => {
+  await signIn(page, demo, 'dave', '/catalogue/shop/rotate-password');
+  await page.getByRole('textbox', { name: 'account', exact: true }).fill('app');
+  await page.locator('input[type=password]').fill('hunter2-hunter2');
+  await page.getByLabel('Why').fill('it leaked');
+  await page.context().clearCookies();
+  await page.getByRole('button', { name: 'Review' }).click();
+  await expect(page).toHaveURL(/\/sign-in/);
+  expect(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }))).not.toContain('hunter2');
+  await page.getByLabel('User', { exact: true }).fill('dave');
+  await page.getByLabel('Password', { exact: true }).fill(demo.user('dave').password);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await expect(page.getByText('What you filled in before is back, but for secrets.')).toBeVisible();
+  await expect(page.getByRole('textbox', { name: 'account', exact: true })).toHaveValue('app');
+  await expect(page.getByLabel('Why')).toHaveValue('it leaked');
+  await expect(page.locator('input[type=password]')).toHaveValue('');
+});
+
+test('after signing in anew in another tab a change goes through in this one', async ({ page, demo }) => {
+  await signIn(page, demo, 'dave', '/catalogue/shop/restart-service');
+  await expect(page.getByRole('button', { name: 'Review' })).toBeVisible();
+  const other = await page.context().newPage();
+  await signIn(other, demo, 'dave');
+  await other.close();
+  const refused = page.waitForResponse((answer) => answer.status() === 403 && answer.url().endsWith('/api/v1/runs'));
+  await page.getByLabel('service').first().click();
+  await page.getByRole('option', { name: 'web', exact: true }).click();
+  await refused;
+  await expect(page.getByText('3 nodes', { exact: false }).first()).toBeVisible();
+  await expect(page.getByText('SYN-2006')).toHaveCount(0);
+});
+
+test('what does not fit the nodes or the reason is told where it was written', async ({ page, demo }) => {
+  await signIn(page, demo, 'dave', '/catalogue/shop/restart-service');
+  await page.getByLabel('service').first().click();
+  await page.getByRole('option', { name: 'web', exact: true }).click();
+  const nodes = page.getByLabel('Nodes', { exact: true });
+  for (const [selector, words] of [
+    ['role in (', /.+/],
+    ['role=nothing', /yields 0 nodes/],
+  ] as const) {
+    await nodes.fill(selector);
+    await nodes.blur();
+    await expect(nodes).toHaveAttribute('aria-invalid', 'true');
+    await expect(nodes).toHaveAccessibleDescription(words);
+  }
+  await nodes.fill('role=web');
+  await page.getByLabel('Why').fill('x'.repeat(2001));
+  await expect(page.getByLabel('Why')).toHaveAttribute('aria-invalid', 'true');
+  await expect(page.getByLabel('Why')).toHaveAccessibleDescription(/2000/);
 });
 
 test('whoever may not request may look', async ({ page, demo }) => {

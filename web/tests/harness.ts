@@ -1,12 +1,12 @@
 import AxeBuilder from '@axe-core/playwright';
-import { test as base, expect, type Page } from '@playwright/test';
+import { test as base, type BrowserContext, expect, type Page } from '@playwright/test';
 import { Demo } from './demo';
 
 export type { Demo, Page };
 export { expect };
 
 /** Every test has a real server with three agents; those of one worker share it. */
-export const test = base.extend<object, { demo: Demo }>({
+export const test = base.extend<{ watched: void }, { demo: Demo }>({
   demo: [
     async ({}, use) => {
       const demo = await Demo.start();
@@ -16,16 +16,23 @@ export const test = base.extend<object, { demo: Demo }>({
     { scope: 'worker', timeout: 120_000 },
   ],
   baseURL: async ({ demo }, use) => use(demo.url),
-  // Whatever else a test looks at: the page's own errors and refused contents fail it.
-  page: async ({ page }, use) => {
-    const wrong: string[] = [];
-    page.on('pageerror', (error) => wrong.push(error.message));
-    page.on('console', (message) => {
-      if (/Content Security Policy|Content-Security-Policy/.test(message.text())) wrong.push(message.text());
-    });
-    await use(page);
-    expect(wrong, 'errors of the page').toEqual([]);
-  },
+  // Whatever else a test looks at: errors and refused contents of any page it opens fail it.
+  watched: [
+    async ({ browser }, use) => {
+      const wrong: string[] = [];
+      const watch = (context: BrowserContext): void => {
+        context.on('weberror', (error) => wrong.push(error.error().message));
+        context.on('console', (message) => {
+          if (/Content Security Policy|Content-Security-Policy/.test(message.text())) wrong.push(message.text());
+        });
+      };
+      browser.on('context', watch);
+      await use();
+      browser.off('context', watch);
+      expect(wrong, 'errors of the pages').toEqual([]);
+    },
+    { auto: true },
+  ],
 });
 
 /** Signs in by the form with the demo's password. */

@@ -67,6 +67,63 @@ test('whatever people and machines write stays text on every screen', async ({ p
   await demo.must('alice', 'DELETE', '/api/v1/objects/Template/hostile?namespace=shop');
 });
 
+test('what a machine says of itself, and what labels and events say, stays text, and hides nothing', async ({ page, demo }) => {
+  const odd = `${EVIL} \u202egnihton`;
+  await page.route(/\/api\/v1\/nodes(\/|\?|$)/, async (route) => {
+    const answer = await route.fetch();
+    if (answer.status() !== 200) return route.fulfill({ response: answer });
+    const body = (await answer.json()) as { items?: object[] } & object;
+    const say = (node: object) => ({ ...node, labels: { note: odd }, facts: { os: { name: odd, [odd]: 'x' } }, version: odd });
+    await route.fulfill({
+      response: answer,
+      json: body.items ? { ...body, items: body.items.map(say) } : 'facts' in body ? say(body) : body,
+    });
+  });
+  const event = {
+    position: 1,
+    type: 'synod.node.alarm',
+    subject: `node/${odd}`,
+    actor: odd,
+    time: new Date().toISOString(),
+    data: { say: odd },
+  };
+  await page.route(/\/api\/v1\/events\?(?!follow)/, (route) => route.fulfill({ json: { items: [event] } }));
+  await page.route(/\/api\/v1\/tasks\?/, async (route) => {
+    const task = { id: 'r.0', run: 'r', namespace: 'shop', template: 't', node: 'web-1', phase: 'failed', reason: odd, attempts: 1 };
+    await route.fulfill({ json: { items: [task] } });
+  });
+  await signIn(page, demo, 'alice');
+  const [node] = demo.nodes;
+  for (const path of ['/nodes', `/nodes/${node}`, '/events', '/history']) {
+    await page.goto(path);
+    await expect(page.getByText('<img src=x').filter({ visible: true }).first()).toBeVisible();
+    await expect(page.getByText('⟦U+202E⟧gnihton').filter({ visible: true }).first()).toBeVisible();
+    expect(await page.evaluate(() => document.body.innerText)).not.toContain('\u202e');
+    await harmless(page);
+  }
+  await page.goto('/events');
+  await page.getByRole('listitem').getByRole('button').first().click();
+  await page.getByRole('button', { name: 'Show the JSON' }).click();
+  expect(await page.evaluate(() => document.body.innerText)).not.toContain('\u202e');
+  await harmless(page);
+});
+
+test('who asks reads the same script as who approves', async ({ page, demo }) => {
+  const documents = [
+    {
+      ...template,
+      metadata: { namespace: 'shop', name: 'turned' },
+      spec: { ...template.spec, title: 'Turned', description: 'Plain', steps: [{ name: 'say', run: 'echo \u202e1 mr ;enif' }] },
+    },
+  ];
+  await demo.must('alice', 'POST', '/api/v1/apply', { documents });
+  await signIn(page, demo, 'dave', '/catalogue/shop/turned');
+  await page.getByLabel('Nodes', { exact: true }).fill('env=staging');
+  await page.getByRole('button', { name: /What is run: one step/ }).click();
+  await expect(page.getByText('echo ⟦U+202E⟧1 mr ;enif')).toBeVisible();
+  await demo.must('alice', 'DELETE', '/api/v1/objects/Template/turned?namespace=shop');
+});
+
 test('a request that awaits somebody shows on the desktop, once, if they want it', async ({ page, demo }) => {
   await page.addInitScript(() => {
     const shown: string[] = [];

@@ -11,6 +11,24 @@ async function uptime(demo: Demo, reason: string): Promise<string> {
   return id;
 }
 
+test('where nodes stand is read anew by whoever comes to look', async ({ page, demo }) => {
+  const before = await uptime(demo, 'the first of two');
+  const body = { namespace: 'shop', template: 'show-uptime', inputs: {}, target: 'role=web', reason: 'watched elsewhere' };
+  const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', body);
+  await signIn(page, demo, 'dave', `/runs/${id}?tab=output`);
+  await expect(page.getByRole('heading', { name: 'No output yet' })).toBeVisible();
+  // The names of the nodes are known by now, and that none has begun.
+  await expect(page.getByRole('combobox', { name: 'Output of which node' })).toBeVisible();
+  await demo.cli(['approve', id, '--yes', '--key', demo.user('bob').key ?? ''], 'bob');
+  await expect(page.getByText(/^complete · /)).toBeVisible();
+  await page.getByRole('tab', { name: 'Timeline' }).click();
+  await expect(page.getByText('Succeeded', { exact: true })).toBeVisible();
+  await page.getByRole('tab', { name: 'Nodes' }).click();
+  for (const node of demo.nodes) await expect(page.getByRole('button', { name: new RegExp(`^${node}.*succeeded`) })).toBeVisible();
+  await page.goto(`/runs/${id}/compare/${before}`);
+  await expect(page.getByText('Every node that is in both ended alike.')).toBeVisible();
+});
+
 const fits = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
 
 test('the list is filtered by the address', async ({ page, demo }) => {
@@ -116,6 +134,28 @@ test('a replay is looked at before it is requested, and compared', async ({ page
   await expect(page.getByRole('heading', { level: 1, name: 'Compare two runs' })).toBeVisible();
   await expect(page.getByText('Only before: web-1')).toBeVisible();
   await noSerious(page);
+});
+
+test('a replay whose answer was lost is not requested twice', async ({ page, demo }) => {
+  const id = await uptime(demo, 'to be replayed once');
+  await signIn(page, demo, 'dave', `/runs/${id}`);
+  await page.getByRole('button', { name: 'Replay' }).click();
+  const sheet = page.getByRole('dialog');
+  await sheet.getByLabel('Why').fill('replayed once');
+  await sheet.getByRole('button', { name: 'Look what it would do' }).click();
+  await expect(sheet.getByText('What it would do')).toBeVisible();
+  // The server does it, and the answer never comes back.
+  await page.route(`**/api/v1/runs/${id}/replay`, async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  await sheet.getByRole('button', { name: /^Request it on/ }).click();
+  await expect(sheet.getByRole('alert').filter({ hasText: 'The server cannot be reached.' })).toBeVisible();
+  await page.unroute(`**/api/v1/runs/${id}/replay`);
+  await sheet.getByRole('button', { name: /^Request it on/ }).click();
+  await expect(page.getByText('Replay of')).toBeVisible();
+  const { items } = await demo.must<{ items: { reason: string }[] }>('dave', 'GET', '/api/v1/runs?limit=50');
+  expect(items.filter((run) => run.reason === 'replayed once')).toHaveLength(1);
 });
 
 test('ten thousand nodes stay quick to look through', async ({ page, demo }) => {

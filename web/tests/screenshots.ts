@@ -24,6 +24,46 @@ async function furnish(demo: Demo): Promise<Screen[]> {
   await demo.cli(['reject', rejected, '--comment', 'not on a Friday', '--key', demo.user('bob').key ?? ''], 'bob');
   const waiting = await requestRestart(demo, 'role=web', 'memory grows since the last release');
   await requestRestart(demo, 'env=prod', 'the queue stands still');
+  const document = (name: string, spec: object) => ({
+    apiVersion: 'synod/v1',
+    kind: 'Template',
+    metadata: { namespace: 'shop', name },
+    spec,
+  });
+  const rules = { rules: [{ count: 1, from: { role: 'approver' } }] };
+  await demo.must('alice', 'POST', '/api/v1/apply', {
+    documents: [
+      document('take-turns', {
+        title: 'Take turns',
+        description: 'Clears the cache of one server, and waits for a look before the others.',
+        targets: { selector: 'role=web' },
+        approval: rules,
+        strategy: { type: 'rolling', size: 1, gate: 'manual' },
+        steps: [{ name: 'clear', run: 'echo cleared' }],
+      }),
+      document('check-health', {
+        title: 'Check the health',
+        description: 'Asks each server how it is, and stops at the first that is not well.',
+        targets: { selector: 'role=web' },
+        approval: rules,
+        strategy: { type: 'rolling', size: 1 },
+        steps: [{ name: 'ask', run: 'echo degraded; exit 3', expect: { stdout: { matches: 'healthy' }, onMismatch: 'fail' } }],
+      }),
+    ],
+  });
+  const ask = async (template: string, inputs: object, reason: string): Promise<string> => {
+    const body = { namespace: 'shop', template, inputs, target: 'role=web', reason };
+    const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', body);
+    await sign(id, 'bob');
+    return id;
+  };
+  const read = (id: string) => demo.must<{ phase: string; atGate?: boolean }>('alice', 'GET', `/api/v1/runs/${id}`);
+  const gate = await ask('take-turns', {}, 'the cache holds old prices');
+  const failed = await ask('check-health', {}, 'customers tell of errors');
+  await expect.poll(async () => (await read(gate)).atGate).toBe(true);
+  await expect.poll(async () => (await read(failed)).phase).toBe('failed');
+  // Long enough to be seen running in every picture.
+  const running = await ask('count-slowly', { to: 1000 }, 'to be watched');
   const [node] = demo.nodes;
   return [
     ['inbox', '/'],
@@ -32,7 +72,15 @@ async function furnish(demo: Demo): Promise<Screen[]> {
     ['runs', '/runs'],
     ['run-done', `/runs/${done}`],
     ['run-waiting', `/runs/${waiting}`],
+    ['run-gate', `/runs/${gate}`],
+    ['run-failed', `/runs/${failed}`],
+    ['run-failed-node', `/runs/${failed}?tab=nodes&task=0`],
+    ['run-running', `/runs/${running}`],
+    ['run-output', `/runs/${running}?tab=output`],
+    ['run-timeline', `/runs/${failed}?tab=timeline`],
+    ['run-manifest', `/runs/${failed}?tab=manifest`],
     ['compare', `/runs/${waiting}/compare/${done}`],
+    ['compare-outcomes', `/runs/${done}/compare/${failed}`],
     ['nodes', '/nodes'],
     ['node', `/nodes/${node}`],
     ['overview', '/overview'],
@@ -42,6 +90,7 @@ async function furnish(demo: Demo): Promise<Screen[]> {
     ['access-people', '/access'],
     ['access-groups', '/access?tab=groups'],
     ['access-roles', '/access?tab=roles'],
+    ['access-namespaces', '/access?tab=namespaces'],
     ['access-policies', '/access?tab=policies'],
     ['access-matrix', '/access?tab=matrix'],
     ['trust', '/trust'],

@@ -37,6 +37,18 @@ test('what is no YAML, and what a script gets wrong, is told with its line', asy
   await expect(page.getByText(/Line 7.*there is no input `none`/)).toBeVisible();
 });
 
+test('what cannot be read is not looked over, by key neither', async ({ page, demo }) => {
+  await signIn(page, demo, 'alice', '/templates/shop/count-slowly');
+  await write(page, 'title: [broken');
+  await page.keyboard.press('Control+s');
+  await expect(page.getByText(/Line \d/).first()).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Review and save' })).toBeDisabled();
+  await page.keyboard.press('Control+s');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await expect(page.getByText('The server cannot be reached.')).toHaveCount(0);
+  await page.getByRole('button', { name: 'Undo all' }).click();
+});
+
 test('the difference is shown before saving, and the history gives any revision back', async ({ page, demo }) => {
   await demo.must('alice', 'POST', '/api/v1/apply', {
     documents: [

@@ -1,7 +1,7 @@
 import createFetchClient, { type Middleware } from 'openapi-fetch';
 import createQueryClient from 'openapi-react-query';
 import { base } from '~/lib/base';
-import { CODE, toApiError } from './problem';
+import { CODE, toApiError, unreachable } from './problem';
 import type { components, paths } from './schema';
 
 export type Schemas = components['schemas'];
@@ -12,9 +12,11 @@ interface Hooks {
   signedOut: () => void;
   /** Asks for a fresh second factor; whether it was given. */
   stepUp: () => Promise<boolean>;
+  /** Reads the session's token anew; whether it is still the same person's. */
+  takeToken: () => Promise<boolean>;
 }
 
-let hooks: Hooks = { signedOut: () => {}, stepUp: () => Promise.resolve(false) };
+let hooks: Hooks = { signedOut: () => {}, stepUp: () => Promise.resolve(false), takeToken: () => Promise.resolve(false) };
 let csrfToken = '';
 
 export function setHooks(next: Hooks): void {
@@ -32,7 +34,7 @@ const DOOR = /\/auth\/(login|passkey-login|methods|step-up)|\/bootstrap$/;
 const session: Middleware = {
   onRequest({ request }) {
     if (!SAFE.has(request.method) && csrfToken !== '') request.headers.set('x-csrf-token', csrfToken);
-    // Kept to be sent once more after a step-up, since a body can be read only once.
+    // Kept to be sent once more, since a body can be read only once.
     if (!SAFE.has(request.method)) again.set(request, request.clone());
     return request;
   },
@@ -44,11 +46,11 @@ const session: Middleware = {
       .json()
       .catch(() => undefined);
     const error = toApiError(problem, response.status);
-    if (error.code === CODE.stepUpRequired && copy !== undefined && !DOOR.test(request.url) && (await hooks.stepUp())) {
+    if (copy !== undefined && !DOOR.test(request.url) && (await mended(error.code))) {
       const retry = new Request(copy);
       retry.headers.set('x-csrf-token', csrfToken);
-      const second = await fetch(retry).catch((cause: unknown) => {
-        throw toApiError(cause);
+      const second = await fetch(retry).catch(() => {
+        throw unreachable();
       });
       if (second.ok) return second;
       throw toApiError(await second.json().catch(() => undefined), second.status);
@@ -56,10 +58,18 @@ const session: Middleware = {
     if ((error.code === CODE.unauthenticated || error.code === CODE.sessionEnded) && !DOOR.test(request.url)) hooks.signedOut();
     throw error;
   },
-  onError({ error }) {
-    return toApiError(error);
+  onError() {
+    return unreachable();
   },
 };
+
+/** Whether what a change was refused for is out of the way, so that it may be sent once more. */
+async function mended(code: string): Promise<boolean> {
+  if (code === CODE.stepUpRequired) return hooks.stepUp();
+  // Somebody signed in anew in another tab.
+  return code === CODE.csrf && hooks.takeToken().catch(() => false);
+}
+
 const again = new WeakMap<Request, Request>();
 
 /** The API, typed by its own description. Failures are thrown as `ApiError`. */

@@ -26,7 +26,10 @@ export const CODE = {
   forbidden: 'SYN-2100',
   notFound: 'SYN-3000',
   revisionConflict: 'SYN-3003',
+  /** No server answered. */
   offline: 'offline',
+  /** The page itself failed. */
+  console: 'console',
 } as const;
 
 const plain = (code: string, title: string, detail: string, remedy: string, status = 0): ProblemDocument => ({
@@ -38,7 +41,18 @@ const plain = (code: string, title: string, detail: string, remedy: string, stat
   remedy,
 });
 
-/** Makes an error of whatever was thrown or answered. */
+/** No server answered: only whoever sends requests knows that. */
+export const unreachable = (): ApiError =>
+  new ApiError(
+    plain(
+      CODE.offline,
+      'No answer',
+      'The server cannot be reached.',
+      'Check your connection; the console goes on by itself once the server answers.',
+    ),
+  );
+
+/** Makes an error of whatever was thrown, or of what was answered with a status. */
 export function toApiError(cause: unknown, status = 0): ApiError {
   if (cause instanceof ApiError) return cause;
   if (typeof cause === 'object' && cause !== null && 'code' in cause && 'detail' in cause) {
@@ -47,10 +61,10 @@ export function toApiError(cause: unknown, status = 0): ApiError {
   if (status === 0) {
     return new ApiError(
       plain(
-        CODE.offline,
-        'No answer',
-        'The server cannot be reached.',
-        'Check your connection; the console goes on by itself once the server answers.',
+        CODE.console,
+        'The console failed',
+        cause instanceof Error && cause.message !== '' ? cause.message : String(cause),
+        'Load the page again; if it stays, tell who makes Synod what you did. The server has not refused anything.',
       ),
     );
   }

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { api } from '~/api/client';
 import { live, useConnection } from '~/lib/live';
+import { titleOf } from '~/lib/text';
 
 /** What everybody should see, whatever the screen: a lost connection, starts nobody has ratified. */
 export function Banners() {
@@ -54,7 +55,7 @@ function Unratified() {
         <span key={run.id}>
           {n > 0 && ', '}
           <Anchor component={Link} to={`/runs/${run.id}`} c="inherit" td="underline">
-            {run.title || run.template} by {run.requester}
+            {titleOf(run)} by {run.requester}
           </Anchor>
         </span>
       ))}

@@ -16,6 +16,8 @@ export function Keys() {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (event.metaKey || event.ctrlKey || event.altKey || writing(event.target)) return;
+      // A dialog may hold what is shown only once; its own keys are those of the page no longer.
+      if (document.querySelector('[role="dialog"], [role="menu"]') !== null) return;
       const now = Date.now();
       if (now - went.current < 1500) {
         went.current = 0;
@@ -55,7 +57,7 @@ export function Keys() {
         </Group>
         <Group gap="xs">
           <Kbd>a</Kbd>
-          <Text size="sm">Approve (asks first)</Text>
+          <Text size="sm">Approve the run, or the first in the inbox (asks first)</Text>
         </Group>
       </SimpleGrid>
     </Modal>

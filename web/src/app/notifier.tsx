@@ -1,7 +1,9 @@
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
-import { api } from '~/api/client';
 import { href } from '~/lib/base';
+import { titleOf } from '~/lib/text';
+import { awaitingOptions } from '~/screens/runs/awaiting';
 
 /** Whether people asked for notifications on this device; kept in the browser. */
 const KEY = 'synod.notify';
@@ -22,16 +24,16 @@ export async function wantNotifications(on: boolean): Promise<boolean> {
 /** Tells on the desktop of each run that begins to await the caller, once. */
 export function Notifier() {
   const navigate = useNavigate();
-  const { data } = api.useQuery('get', '/api/v1/runs', { params: { query: { awaitingMe: true, limit: 100 } } });
+  const { data } = useQuery(awaitingOptions);
   const known = useRef<Set<string>>(undefined);
   useEffect(() => {
     if (data === undefined) return;
     const before = known.current;
-    known.current = new Set(data.items.map((run) => run.id));
+    known.current = new Set(data.map((run) => run.id));
     if (before === undefined || !wantsNotifications()) return;
-    for (const run of data.items) {
+    for (const run of data) {
       if (before.has(run.id)) continue;
-      const note = new Notification(`${run.requester} asks: ${run.title || run.template}`, {
+      const note = new Notification(`${run.requester} asks: ${titleOf(run)}`, {
         body: `${run.nodeCount} nodes. ${run.reason}`,
         tag: run.id,
         icon: href('icon-192.png'),

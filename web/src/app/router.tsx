@@ -4,7 +4,7 @@ import { ApiError, CODE } from '~/api/problem';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { base } from '~/lib/base';
-import { forgetSession, loadSession } from '~/session/session';
+import { forgetSession, loadSession, takeToken } from '~/session/session';
 import { stepUp } from '~/session/step-up';
 import { NotFound } from './not-found';
 import { Shell } from './shell';
@@ -163,6 +163,7 @@ export const router = createRouter({
 
 setHooks({
   stepUp,
+  takeToken,
   signedOut: () => {
     const here = router.state.location;
     if (here.pathname === '/sign-in' || here.pathname === '/setup') return;

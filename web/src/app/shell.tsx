@@ -1,9 +1,11 @@
 import { AppShell, Box, Drawer, Group, Indicator, Kbd, Menu, NavLink, ScrollArea, Stack, Text, UnstyledButton } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconDots, IconLogout, IconUser } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
-import { api, client } from '~/api/client';
+import { client } from '~/api/client';
 import { href } from '~/lib/base';
+import { awaitingOptions } from '~/screens/runs/awaiting';
 import { forgetSession, SessionProvider, type WhoAmI } from '~/session/session';
 import { Banners } from './banners';
 import { Keys } from './keys';
@@ -22,8 +24,7 @@ export function Shell({ me }: { me: WhoAmI }) {
 
 /** How many runs await the caller's decision. */
 export function useAwaiting(): number {
-  const { data } = api.useQuery('get', '/api/v1/runs', { params: { query: { awaitingMe: true, limit: 100 } } });
-  return data?.items.length ?? 0;
+  return useQuery(awaitingOptions).data?.length ?? 0;
 }
 
 function Frame({ me }: { me: WhoAmI }) {

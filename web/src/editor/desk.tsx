@@ -11,7 +11,7 @@ import { keepDraft, keptDraft } from './draft';
 import { Findings } from './findings';
 import { Newer, Review } from './review';
 import type { Schema } from './schema';
-import { toText } from './text';
+import { readText, toText } from './text';
 import { type Applied, type Document, type DocumentEditorProps, PLURAL } from './types';
 
 /** The editor with everything around it. `document` is the newest the server has; `undefined` for a new thing. */
@@ -84,6 +84,12 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
     if (follow) startFrom({ text: stands, revision: newest }, stands);
   });
 
+  const broken = (checked?.findings.length ?? 0) > 0;
+  const review = () => {
+    // By the key, what was typed last may not be checked yet.
+    if (!broken && readText(current.current).ok) setReviewing(true);
+    else handle.current?.check();
+  };
   const nothing = checked?.plan?.action === 'unchanged';
   return (
     <Stack gap="sm">
@@ -112,7 +118,7 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
         schema={schema as Schema | undefined}
         check={check}
         changed={changed}
-        save={() => setReviewing(true)}
+        save={review}
         handle={handle}
       />
       <Findings checked={checked} text={text} goTo={(one) => handle.current?.goTo(one.from, one.to)} />
@@ -126,7 +132,7 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
               Undo all
             </Button>
           )}
-          <Button onClick={() => setReviewing(true)} disabled={(name !== undefined && !dirty) || (checked?.findings.length ?? 0) > 0}>
+          <Button onClick={review} disabled={(name !== undefined && !dirty) || broken}>
             {nothing ? 'Nothing to save' : 'Review and save'}
           </Button>
         </Group>

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react';
-import type { Schemas } from '~/api/client';
-import { invalidate } from '~/api/query';
+import { client, type Schemas, unwrap } from '~/api/client';
+import { refresh } from '~/api/query';
 import { href } from './base';
+import { Gatherer } from './stale';
 
 export type SynodEvent = Schemas['Event'];
 export type Connection = 'connecting' | 'live' | 'lost';
@@ -14,10 +15,22 @@ class Live {
   private source: EventSource | undefined;
   private state: Connection = 'connecting';
   private position: string | undefined;
+  private readonly stale = new Gatherer(refresh);
   private delay = 500;
   private timer: number | undefined;
   private readonly watchers = new Set<() => void>();
   private readonly listeners = new Set<(event: SynodEvent) => void>();
+
+  /**
+   * Learns where the stream is to begin, before anything is read that it has to tell the changes of. Without that, everything
+   * is read once more when the stream stands.
+   */
+  async prepare(): Promise<void> {
+    if (this.position !== undefined || this.source !== undefined || this.timer !== undefined) return;
+    const asked = client.GET('/api/v1/events', { params: { query: { newest: true, limit: 1 } } });
+    const latest = await unwrap(asked).catch(() => undefined);
+    if (latest !== undefined) this.position ??= String(latest.items[0]?.position ?? 0);
+  }
 
   start(): void {
     if (this.source !== undefined || this.timer !== undefined) return;
@@ -30,6 +43,7 @@ class Live {
     this.source?.close();
     this.source = undefined;
     this.position = undefined;
+    this.stale.stop();
     this.become('connecting');
   }
 
@@ -42,6 +56,7 @@ class Live {
 
   private open(): void {
     this.timer = undefined;
+    const known = this.position !== undefined;
     const after = this.position === undefined ? '' : `&after=${encodeURIComponent(this.position)}`;
     const source = new EventSource(href(`api/v1/events?follow=true${after}`));
     this.source = source;
@@ -49,13 +64,13 @@ class Live {
       this.delay = 500;
       const healed = this.state === 'lost';
       this.become('live');
-      // What changed while nobody listened is told by the stream, if a position was known; else everything is read anew.
-      if (healed) invalidate('/api/v1');
+      // A server that was away may have let go of what the stream would tell; without a position nobody knows what changed.
+      if (healed || !known) refresh('/api/v1');
     };
     source.onmessage = (message: MessageEvent<string>) => {
       this.position = message.lastEventId;
       const event = JSON.parse(message.data) as SynodEvent;
-      refresh(event);
+      this.stale.take(event);
       for (const listener of this.listeners) listener(event);
     };
     source.onerror = () => {
@@ -65,7 +80,7 @@ class Live {
       this.timer = window.setTimeout(() => this.open(), this.delay);
       this.delay = Math.min(this.delay * 2, 10_000);
       // A session that ended shows by the answer to this.
-      invalidate('/api/v1/auth/whoami');
+      refresh('/api/v1/auth/whoami');
     };
   }
 
@@ -89,32 +104,6 @@ class Live {
 }
 
 export const live = new Live();
-
-/** Which reads an event makes stale. Many events of one sort cost one read: they are gathered for a moment. */
-const STALE: [RegExp, string[]][] = [
-  [/^synod\.run\./, ['/api/v1/runs', '/api/v1/overview', '/api/v1/tasks']],
-  [/^synod\.approval\./, ['/api/v1/runs']],
-  [/^synod\.task\./, ['/api/v1/runs', '/api/v1/tasks']],
-  [/^synod\.node\./, ['/api/v1/nodes', '/api/v1/trust', '/api/v1/join-tokens', '/api/v1/overview']],
-  [/^synod\.object\./, ['/api/v1/objects', '/api/v1/access', '/api/v1/auth/whoami']],
-  [/^synod\.user\./, ['/api/v1/users', '/api/v1/access', '/api/v1/auth']],
-  [/^synod\.trust\./, ['/api/v1/trust', '/api/v1/runs']],
-  [/^synod\.session\./, ['/api/v1/auth/sessions']],
-  [/^synod\.join_token\./, ['/api/v1/join-tokens']],
-  [/^synod\.api_key\./, ['/api/v1/api-keys']],
-];
-const stale = new Set<string>();
-let gathering: number | undefined;
-
-function refresh(event: SynodEvent): void {
-  for (const [kind, paths] of STALE) if (kind.test(event.type)) for (const path of paths) stale.add(path);
-  if (stale.size === 0 || gathering !== undefined) return;
-  gathering = window.setTimeout(() => {
-    gathering = undefined;
-    invalidate(...stale);
-    stale.clear();
-  }, 250);
-}
 
 /** Whether the stream of events stands. */
 export const useConnection = (): Connection => useSyncExternalStore(live.subscribe, live.snapshot);

@@ -6,6 +6,7 @@ import { Empty } from '~/components/empty';
 import { FilterBar, SearchFilter, useFilters } from '~/components/filters';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
+import { visibleLine } from '~/lib/text';
 import classes from './access.module.css';
 import {
   type Action,
@@ -169,7 +170,7 @@ function Name({ person }: { person: Person }) {
       {person.user}
       {person.displayName && (
         <Text size="sm" c="dimmed" span>
-          {person.displayName}
+          {visibleLine(person.displayName)}
         </Text>
       )}
       <AccountMarks user={person} />

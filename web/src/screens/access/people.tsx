@@ -9,6 +9,7 @@ import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { useMe } from '~/session/session';
+import { visibleLine } from '~/lib/text';
 import { NewUser } from './new-user';
 import { useMay, WhyNot } from './may';
 import { useThings, useWide } from './objects';
@@ -145,7 +146,7 @@ function Rows({ rows, pick }: { rows: Row[]; pick: (name: string) => void }) {
                 </Text>
                 {user.displayName && (
                   <Text size="sm" c="dimmed" span>
-                    {user.displayName}
+                    {visibleLine(user.displayName)}
                   </Text>
                 )}
               </UnstyledButton>
@@ -179,7 +180,7 @@ function Cards({ rows, pick }: { rows: Row[]; pick: (name: string) => void }) {
             </Text>
             {user.displayName && (
               <Text size="sm" c="dimmed" span>
-                {user.displayName}
+                {visibleLine(user.displayName)}
               </Text>
             )}
             <AccountMarks user={user} />

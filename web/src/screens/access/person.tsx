@@ -7,6 +7,7 @@ import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { useMe } from '~/session/session';
+import { visibleLine } from '~/lib/text';
 import classes from './access.module.css';
 import { useMay } from './may';
 import { usePhone, useThings } from './objects';
@@ -57,7 +58,7 @@ function Facts({ user }: { user: Schemas['User'] }) {
   return (
     <dl className={classes.facts}>
       <dt>Name for people</dt>
-      <dd>{user.displayName || 'none given'}</dd>
+      <dd>{visibleLine(user.displayName || 'none given')}</dd>
       <dt>State</dt>
       <dd>
         <Group gap={6}>

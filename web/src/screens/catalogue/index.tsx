@@ -10,6 +10,7 @@ import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { ButtonLink } from '~/components/links';
 import { useCan } from '~/session/session';
+import { visible, visibleLine } from '~/lib/text';
 import classes from './catalogue.module.css';
 import { agreement, asTemplate, finds, labelled, labelsOf, type Template, where } from './words';
 
@@ -101,7 +102,7 @@ function Place({ name, namespace, templates }: { name: string; namespace: Schema
     <section aria-label={`Namespace ${name}`}>
       <Group gap="xs" mb="xs">
         <Title order={2} size="h4">
-          {spec?.title || name}
+          {visibleLine(spec?.title || name)}
         </Title>
         {spec?.title && (
           <Text size="sm" c="dimmed">
@@ -148,13 +149,13 @@ function TemplateCard({ template, open }: { template: Template; open: boolean })
             c="var(--mantine-color-text)"
             className={classes.cover ?? ''}
           >
-            {title}
+            {visibleLine(title)}
           </Anchor>
         </Title>
         <Text size="xs" c="dimmed">
           {name}
         </Text>
-        {description && <Text size="sm">{description}</Text>}
+        {description && <Text size="sm">{visible(description)}</Text>}
         <Box mt="auto" pt={4}>
           <Fact icon={IconServer2} what="Where">
             {where(template.spec)}
@@ -167,7 +168,7 @@ function TemplateCard({ template, open }: { template: Template; open: boolean })
           <Group gap={4}>
             {Object.entries(labels ?? {}).map(([key, value]) => (
               <Badge key={key} variant="default" radius="sm" tt="none" fw={500}>
-                {key}={value}
+                {visibleLine(`${key}=${value}`)}
               </Badge>
             ))}
           </Group>

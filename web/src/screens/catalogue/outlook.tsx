@@ -2,6 +2,7 @@ import { Accordion, Badge, Code, Group, List, Stack, Table, Text } from '@mantin
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { Time } from '~/components/time';
 import type { RunPlan } from '~/forms/request';
+import { shown, visible, visibleJson, visibleLine } from '~/lib/text';
 import classes from './catalogue.module.css';
 
 const SHOWN = 40;
@@ -57,15 +58,15 @@ export function Outlook({ plan, open }: { plan: RunPlan; open: string[] }) {
             {preview.map((step, n) => (
               <div key={step.name}>
                 <Text size="sm" fw={600}>
-                  {n + 1}. {step.name}
+                  {n + 1}. {visibleLine(step.name)}
                 </Text>
                 {manifest.steps[n]?.when && (
                   <Text size="xs" c="dimmed">
-                    only when {manifest.steps[n]?.when}
+                    only when {visibleLine(manifest.steps[n]?.when ?? '')}
                   </Text>
                 )}
                 <Code block className={classes.script ?? ''}>
-                  {step.script}
+                  {visible(step.script)}
                 </Code>
                 {step.raw && (
                   <Text size="sm">
@@ -127,12 +128,12 @@ export function ManifestView({ plan: { manifest } }: { plan: RunPlan }) {
   const rows: [string, React.ReactNode][] = [
     ['Template', `${manifest.namespace}/${manifest.template.name}, revision ${manifest.template.revision} by ${manifest.template.author}`],
     ['Requested by', manifest.requester],
-    ['Why', manifest.reason || '(no reason given)'],
+    ['Why', manifest.reason === '' ? '(no reason given)' : visible(manifest.reason)],
     ...Object.entries(manifest.inputs as Record<string, unknown>).map(([name, value]): [string, React.ReactNode] => [
-      name,
-      typeof value === 'string' ? value : JSON.stringify(value),
+      visibleLine(name),
+      visible(shown(value)),
     ]),
-    ...Object.keys(manifest.secrets ?? {}).map((name): [string, React.ReactNode] => [name, '⟨secret⟩']),
+    ...Object.keys(manifest.secrets ?? {}).map((name): [string, React.ReactNode] => [visibleLine(name), '⟨secret⟩']),
     ['Not before', manifest.notBefore ? <Time key="t" at={manifest.notBefore} /> : 'as soon as it is approved'],
     ...(manifest.breakGlass ? [['Break-glass rule', manifest.breakGlass] as [string, React.ReactNode]] : []),
   ];
@@ -153,7 +154,7 @@ export function ManifestView({ plan: { manifest } }: { plan: RunPlan }) {
       <details>
         <summary>The manifest as a document</summary>
         <Code block className={classes.script ?? ''}>
-          {JSON.stringify(manifest, null, 2)}
+          {visibleJson(manifest)}
         </Code>
         <Text size="xs" c="dimmed">
           Run id and nonce are placeholders until it is requested.

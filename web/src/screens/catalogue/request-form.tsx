@@ -10,6 +10,8 @@ import { prefilled, secretNames, tidy } from '~/forms/inputs';
 import { LeaveGuard } from '~/forms/leave';
 import { sentence, toErrors } from '~/forms/pointer';
 import { type RunRequest, usePlan } from '~/forms/request';
+import { keepRequest, keptRequest } from '~/forms/request-draft';
+import { useMe } from '~/session/session';
 import { BreakGlass, opened, type Rule, useBreakGlass } from './break-glass';
 import classes from './catalogue.module.css';
 import { NodePicker } from './node-picker';
@@ -33,11 +35,17 @@ export function RequestForm(props: {
   const namespace = template.metadata.namespace ?? '';
   const schema = useMemo(() => template.spec.inputs ?? { type: 'object' as const }, [template.spec.inputs]);
   const navigate = useNavigate();
+  const { user } = useMe();
+  const place = `${namespace}/${template.metadata.name}`;
   const [given] = useState(() => prefilled(schema, prefill['inputs']));
-  const [inputs, setInputs] = useState<Record<string, unknown>>(given.inputs);
-  const [target, setTarget] = useState(prefill['target'] ?? '');
-  const [reason, setReason] = useState(prefill['reason'] ?? '');
-  const [when, setWhen] = useState('');
+  // What a link fills in goes before what was left here.
+  const [before, setBefore] = useState(() =>
+    (prefill['inputs'] ?? prefill['target'] ?? prefill['reason']) ? undefined : keptRequest(user, place, schema),
+  );
+  const [inputs, setInputs] = useState<Record<string, unknown>>(before?.inputs ?? given.inputs);
+  const [target, setTarget] = useState(before?.target ?? prefill['target'] ?? '');
+  const [reason, setReason] = useState(before?.reason ?? prefill['reason'] ?? '');
+  const [when, setWhen] = useState(before?.when ?? '');
   const [touched, setTouched] = useState<ReadonlySet<string>>(new Set());
   const [everything, setEverything] = useState(false);
   const [reviewing, setReviewing] = useState(false);
@@ -49,6 +57,18 @@ export function RequestForm(props: {
   useEffect(() => {
     if (linked) void navigate({ to: '.', search: {}, replace: true });
   }, [linked, navigate]);
+  useEffect(() => {
+    if (changed.current) keepRequest(user, place, schema, { inputs, target, reason, when });
+  }, [user, place, schema, inputs, target, reason, when]);
+  const startAnew = () => {
+    keepRequest(user, place, schema, undefined);
+    changed.current = false;
+    setBefore(undefined);
+    setInputs({});
+    setTarget('');
+    setReason('');
+    setWhen('');
+  };
   // The same key for the same request, so that sending it twice makes one run.
   const sent = useRef<{ of: string; key: string }>(undefined);
 
@@ -73,6 +93,7 @@ export function RequestForm(props: {
   const errors = useMemo(() => toErrors(problems, '/inputs', shows), [error, touched, everything]);
   const targetError = problems.find((one) => one.pointer === '/target');
   const aboutNodes = error && NODES.has(error.code) ? (targetError ? sentence(targetError) : error.problem.detail) : undefined;
+  const reasonError = problems.find((one) => one.pointer === '/reason');
   const aboutTime = error?.code === TIME ? error.problem.detail : undefined;
   // What has a field of its own is told there, and only there.
   const elsewhere =
@@ -100,6 +121,7 @@ export function RequestForm(props: {
     if (sent.current?.of !== of) sent.current = { of, key: crypto.randomUUID() };
     const run = await unwrap(client.POST('/api/v1/runs', { body, params: { header: { 'Idempotency-Key': sent.current.key } } }));
     changed.current = false;
+    keepRequest(user, place, schema, undefined);
     invalidate('/api/v1/runs');
     await navigate({ to: '/runs/$id', params: { id: run.id }, search: {} });
   };
@@ -118,7 +140,10 @@ export function RequestForm(props: {
   const secrets = secretNames(schema);
   return (
     <>
-      <LeaveGuard dirty={() => changed.current} what="What you filled in is not requested yet, and is not kept." />
+      <LeaveGuard
+        dirty={() => changed.current}
+        what="What you filled in is not requested yet. This tab keeps it, but for secrets, until you come back or close it."
+      />
       {reviewing && answer?.plan ? (
         <Stack>
           <Title order={2} size="h4">
@@ -152,6 +177,16 @@ export function RequestForm(props: {
             }}
           >
             <Stack>
+              {before !== undefined && (
+                <Alert p="xs" role="status" styles={{ message: { color: 'var(--mantine-color-text)' } }}>
+                  <Group justify="space-between" gap="xs">
+                    <Text size="sm">What you filled in before is back{secrets.length > 0 && ', but for secrets'}.</Text>
+                    <Button size="xs" variant="default" onClick={startAnew}>
+                      Start anew
+                    </Button>
+                  </Group>
+                </Alert>
+              )}
               {given.dropped.length > 0 && (
                 <Alert color="yellow" p="xs" styles={{ message: { color: 'var(--mantine-color-text)' } }}>
                   Left out of what the link filled in: {given.dropped.join(', ')}. Secrets are never taken from a link.
@@ -190,6 +225,7 @@ export function RequestForm(props: {
                 autosize
                 minRows={2}
                 maxRows={8}
+                error={reasonError && sentence(reasonError)}
               />
               <TextInput
                 type="datetime-local"

@@ -7,6 +7,7 @@ import { Page } from '~/components/page';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { useCan } from '~/session/session';
+import { visible, visibleLine } from '~/lib/text';
 import { useRules } from './break-glass';
 import { RequestForm } from './request-form';
 import { agreement, asTemplate, type Template, where } from './words';
@@ -25,10 +26,10 @@ export default function Screen() {
     return <Page title={name}>{error ? <ProblemView error={error} retry={() => void refetch()} /> : <Loading />}</Page>;
   return (
     <Page
-      title={template.spec.title}
+      title={visibleLine(template.spec.title)}
       about={
         <>
-          {template.spec.description}
+          {visible(template.spec.description ?? '')}
           <Text size="xs" mt={4}>
             {namespace}/{name}, revision {template.metadata.revision} by {template.metadata.author},{' '}
             <Time at={template.metadata.updatedAt} ago />. Runs on {where(template.spec)}. Needs {agreement(template.spec)}.

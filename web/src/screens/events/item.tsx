@@ -5,6 +5,7 @@ import { Command } from '~/components/command';
 import { AnchorLink, ButtonLink } from '~/components/links';
 import { Time } from '~/components/time';
 import type { SynodEvent } from '~/lib/live';
+import { visible, visibleJson, visibleLine } from '~/lib/text';
 import { flat } from '../nodes/fits';
 import classes from './events.module.css';
 import { placeOf } from './subject';
@@ -29,9 +30,9 @@ export function EventItem({ event, fresh, only }: { event: SynodEvent; fresh: bo
         <Text span size="sm" fw={600}>
           {event.type.replace(/^synod\./, '')}
         </Text>
-        <span>{event.subject}</span>
+        <span>{visibleLine(event.subject)}</span>
         <span className={classes.quiet}>
-          {event.actor}
+          {visibleLine(event.actor)}
           {event.namespace ? ` in ${event.namespace}` : ''}
         </span>
       </button>
@@ -80,7 +81,7 @@ function Detail({ event, only }: { event: SynodEvent; only: (filter: Record<stri
         )}
         <div>
           <dt>Actor</dt>
-          <dd>{event.actor}</dd>
+          <dd>{visibleLine(event.actor)}</dd>
         </div>
         <div>
           <dt>Position</dt>
@@ -88,8 +89,8 @@ function Detail({ event, only }: { event: SynodEvent; only: (filter: Record<stri
         </div>
         {pairs.map(([path, value]) => (
           <div key={path}>
-            <dt>{path}</dt>
-            <dd>{value}</dd>
+            <dt>{visibleLine(path)}</dt>
+            <dd>{visible(value)}</dd>
           </div>
         ))}
       </dl>
@@ -106,7 +107,7 @@ function Detail({ event, only }: { event: SynodEvent; only: (filter: Record<stri
           {raw ? 'Hide the JSON' : 'Show the JSON'}
         </Button>
       </Group>
-      {raw && <Command text={JSON.stringify(event, null, 2)} label="Copy the event" />}
+      {raw && <Command text={visibleJson(event)} label="Copy the event" />}
     </Stack>
   );
 }

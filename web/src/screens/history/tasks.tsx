@@ -5,13 +5,14 @@ import { AnchorLink } from '~/components/links';
 import { Phase } from '~/components/phase';
 import { Time } from '~/components/time';
 import { between } from '~/lib/time';
+import { visibleLine } from '~/lib/text';
 import classes from './history.module.css';
 
 type Task = Schemas['Task'];
 
 const took = (task: Task): string => (task.startedAt && task.finishedAt ? between(task.startedAt, task.finishedAt) : '');
 const when = (task: Task): string | null | undefined => task.startedAt ?? task.assignedAt ?? task.finishedAt;
-const told = (task: Task): string => task.reason || (task.warnings ?? []).join('; ');
+const told = (task: Task): string => visibleLine(task.reason || (task.warnings ?? []).join('; '));
 
 /** Tasks as a table where there is room, as cards where there is not. */
 export function Tasks({ tasks }: { tasks: Task[] }) {

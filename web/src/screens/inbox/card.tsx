@@ -7,12 +7,12 @@ import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { LastTime } from '../runs/comparison';
 import { useDescription } from '../runs/data';
-import { DecideButtons, meantForPage } from '../runs/decide/bar';
+import { DecideButtons, meantForPage, useApproveKey } from '../runs/decide/bar';
 import { type Asked, DecideSheet } from '../runs/decide/decide';
 import { RunFacts } from '../runs/facts';
 import { To } from '../runs/link';
 import { usesRaw } from '../runs/logic/script';
-import { visible } from '../runs/logic/text';
+import { titleOf, visible, visibleLine } from '~/lib/text';
 import type { Run, RunSummary } from '../runs/logic/types';
 import { type Urgency, urgency } from '../runs/logic/urgency';
 import { Rules } from '../runs/rules';
@@ -21,8 +21,8 @@ import classes from './inbox.module.css';
 
 const FRAME: Record<Urgency, string | undefined> = { 'break-glass': classes.urgent, soon: classes.soon, ordinary: undefined };
 
-/** A run that awaits the caller: everything to decide by, and the decision. `a` on a focused card asks to approve. */
-export function AwaitingCard({ run: summary }: { run: RunSummary }) {
+/** A run that awaits the caller: everything to decide by, and the decision. `a` asks to approve the focused card, without one the first. */
+export function AwaitingCard({ run: summary, first }: { run: RunSummary; first: boolean }) {
   // Only what is in sight is read, and read anew when something changes.
   const { ref, entry } = useIntersection<HTMLElement>({ rootMargin: '300px' });
   const near = entry?.isIntersecting ?? false;
@@ -34,6 +34,9 @@ export function AwaitingCard({ run: summary }: { run: RunSummary }) {
   const about = useDescription(summary, near);
   const [asked, setAsked] = useState<Asked>();
   const title = useId();
+  useApproveKey(() => {
+    if (first && run !== undefined && document.activeElement?.closest('article') == null) setAsked('approve');
+  });
   const pressing = urgency(summary);
   const pressed = (event: KeyboardEvent) => {
     if (event.key !== 'a' || run === undefined || !meantForPage(event)) return;
@@ -54,7 +57,7 @@ export function AwaitingCard({ run: summary }: { run: RunSummary }) {
         <Group justify="space-between" align="flex-start" gap="xs" mb={4}>
           <Title order={3} size="h4" id={title}>
             <To to="/runs/$id" params={{ id: summary.id }} search={{}} c="inherit">
-              {summary.title || summary.template}
+              {titleOf(summary)}
             </To>
           </Title>
           <Deadline run={summary} pressing={pressing} />
@@ -100,7 +103,7 @@ function Contents({ run, ask }: { run: Run; ask: (asked: Asked) => void }) {
   return (
     <Stack gap="xs">
       <RunFacts run={run} eager />
-      <Fold title={`What it will run: ${run.manifest.steps.map((step) => step.name).join(', ')}`} open={raw}>
+      <Fold title={`What it will run: ${run.manifest.steps.map((step) => visibleLine(step.name)).join(', ')}`} open={raw}>
         <Steps manifest={run.manifest} preview={run.preview} open />
       </Fold>
       <Fold

@@ -3,6 +3,7 @@ import { IconPlayerPlay } from '@tabler/icons-react';
 import { useState } from 'react';
 import { api } from '~/api/client';
 import { useCan } from '~/session/session';
+import { titleOf } from '~/lib/text';
 import { Proceed } from '../runs/actions/proceed';
 import { To } from '../runs/link';
 import type { RunSummary } from '../runs/logic/types';
@@ -15,11 +16,11 @@ export function GateCard({ run: summary }: { run: RunSummary }) {
   const [opened, setOpened] = useState(false);
   if (!may || !run?.atGate) return null;
   return (
-    <Card component="article" aria-label={`${run.title} waits at a gate`}>
+    <Card component="article" aria-label={`${titleOf(run)} waits at a gate`}>
       <Group justify="space-between" gap="xs" mb="xs">
         <Text fw={600}>
           <To to="/runs/$id" params={{ id: run.id }} search={{}} c="inherit">
-            {run.title || run.template}
+            {titleOf(run)}
           </To>{' '}
           waits at a gate
         </Text>

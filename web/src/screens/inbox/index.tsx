@@ -1,11 +1,15 @@
 import { Card, Stack, Text, Title } from '@mantine/core';
 import { IconInbox } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { api } from '~/api/client';
 import { Empty } from '~/components/empty';
 import { Loading } from '~/components/loading';
 import { Page } from '~/components/page';
+import { More } from '~/components/pages';
 import { ProblemView } from '~/components/problem';
 import { useMe } from '~/session/session';
+import { awaitingOptions } from '../runs/awaiting';
 import { To } from '../runs/link';
 import rows from '../runs/list.module.css';
 import { ENDED_PHASES, OPEN_PHASES, type RunSummary } from '../runs/logic/types';
@@ -15,15 +19,19 @@ import { AwaitingCard } from './card';
 import { GateCard } from './gate';
 import classes from './inbox.module.css';
 
+/** So many are drawn at first, the most pressing of them all. */
+const SHOWN = 100;
+
 /** What the server says of a run that waits for somebody to proceed. */
 const AT_GATE = /\bgate\b/;
 
 /** What awaits the caller, the most pressing first; then what they asked for themselves. */
 export default function Screen() {
-  const awaiting = api.useQuery('get', '/api/v1/runs', { params: { query: { awaitingMe: true, limit: 100 } } });
+  const awaiting = useQuery(awaitingOptions);
+  const [most, setMost] = useState(SHOWN);
   const running = api.useQuery('get', '/api/v1/runs', { params: { query: { phase: 'running', limit: 100 } } });
   const gates = (running.data?.items ?? []).filter((run) => AT_GATE.test(run.message ?? ''));
-  const runs = byUrgency(awaiting.data?.items ?? []);
+  const runs = byUrgency(awaiting.data ?? []);
   return (
     <Page title="Inbox" about="What awaits your decision, the most pressing first.">
       {awaiting.error && <ProblemView error={awaiting.error} retry={() => void awaiting.refetch()} />}
@@ -44,13 +52,14 @@ export default function Screen() {
       {runs.length > 0 && (
         <section aria-labelledby="awaiting">
           <Title order={2} size="h4" mb="xs" id="awaiting">
-            {runs.length === 1 ? 'One awaits you' : `${runs.length}${awaiting.data?.next ? ' and more' : ''} await you`}
+            {runs.length === 1 ? 'One awaits you' : `${runs.length} await you`}
           </Title>
           <div className={classes.cards}>
-            {runs.map((run) => (
-              <AwaitingCard key={run.id} run={run} />
+            {runs.slice(0, most).map((run, n) => (
+              <AwaitingCard key={run.id} run={run} first={n === 0} />
             ))}
           </div>
+          {runs.length > most && <More shown={most} what="runs" more busy={false} next={() => setMost(most + SHOWN)} />}
         </section>
       )}
       <Mine />

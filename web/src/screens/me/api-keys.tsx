@@ -22,7 +22,7 @@ export function ApiKeys() {
   const [making, setMaking] = useState(false);
   const [leaving, setLeaving] = useState<Schemas['ApiKey']>();
   const [old, setOld] = useState(false);
-  // Owners are shown everybody's; those of others belong to the screen about access.
+  // Owners are told of everybody's; those of others, and of service accounts, they see and revoke by `synod api-key`.
   const mine = keys.data?.items.filter((key) => key.user === me.user) ?? [];
   const shown = mine.filter((key) => old || standing(key, Date.now()) === 'good');
   return (

@@ -1,6 +1,7 @@
 import { Text, TextInput, VisuallyHidden } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
 import { useState } from 'react';
+import { visible, visibleLine } from '~/lib/text';
 import { flat } from './fits';
 import classes from './nodes.module.css';
 
@@ -34,8 +35,8 @@ export function Facts({ facts }: { facts: Record<string, unknown> }) {
       <dl className={classes.facts}>
         {found.map(([path, value]) => (
           <div key={path} className={classes.pair}>
-            <dt>{path}</dt>
-            <dd>{value}</dd>
+            <dt>{visibleLine(path)}</dt>
+            <dd>{visible(value)}</dd>
           </div>
         ))}
       </dl>

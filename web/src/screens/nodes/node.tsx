@@ -14,6 +14,7 @@ import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { between } from '~/lib/time';
 import { useCan } from '~/session/session';
+import { visible, visibleLine } from '~/lib/text';
 import { EditLabels } from './edit-labels';
 import { Facts } from './facts';
 import { Alarmed, Connected, Judging, modeOf, type Node } from './judging';
@@ -51,7 +52,7 @@ function Shown({ node }: { node: Node }) {
     </Group>
   );
   return (
-    <Page title={node.name} about={about} actions={actions}>
+    <Page title={visibleLine(node.name)} about={about} actions={actions}>
       <AnchorLink to="/nodes" size="sm">
         All nodes
       </AnchorLink>
@@ -65,7 +66,7 @@ function Shown({ node }: { node: Node }) {
         >
           <Stack gap="xs" align="flex-start">
             <Text size="sm" style={{ whiteSpace: 'pre-wrap' }}>
-              {alarm}
+              {visible(alarm)}
             </Text>
             <Text size="sm">
               Find out first whether it was meant, such as a backup that was restored. How a person then confirms it on the machine is in
@@ -126,7 +127,7 @@ function Labels({ node, mayWrite }: { node: Node; mayWrite: boolean }) {
         <Group gap={6}>
           {labels.map((label) => (
             <Badge key={label[0]} variant="default" size="lg" radius="xl" tt="none" fw={500}>
-              {written(label)}
+              {visibleLine(written(label))}
             </Badge>
           ))}
         </Group>
@@ -152,7 +153,7 @@ function State({ node }: { node: Node }) {
         <Pair name="Joined">
           <Time at={node.joinedAt} />
         </Pair>
-        <Pair name="Agent">{node.version || 'unknown'}</Pair>
+        <Pair name="Agent">{visibleLine(node.version || 'unknown')}</Pair>
         {node.server && (
           <Pair name="Held by server">
             <Code>{node.server}</Code>
@@ -216,7 +217,7 @@ function LastRuns({ node }: { node: Node }) {
             </Text>
             {task.reason && (
               <Text size="sm" w="100%">
-                {task.reason}
+                {visibleLine(task.reason)}
               </Text>
             )}
           </Group>

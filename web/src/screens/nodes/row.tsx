@@ -1,6 +1,7 @@
 import { Badge, Group, Text } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
 import { Time } from '~/components/time';
+import { visibleLine } from '~/lib/text';
 import { Alarmed, Connected, Judging, type Node } from './judging';
 import { written } from './labels';
 import classes from './nodes.module.css';
@@ -12,7 +13,7 @@ export function Row({ node, pick }: { node: Node; pick: (condition: string) => v
   return (
     <div className={classes.row} data-alarm={alarm || undefined}>
       <Link to="/nodes/$name" params={{ name: node.name }} className={classes.name ?? ''}>
-        {node.name}
+        {visibleLine(node.name)}
       </Link>
       <Group gap={6} className={classes.states ?? ''}>
         {alarm && <Alarmed />}
@@ -26,9 +27,9 @@ export function Row({ node, pick }: { node: Node; pick: (condition: string) => v
             type="button"
             className={classes.chip}
             onClick={() => pick(written(label))}
-            aria-label={`Only nodes with ${written(label)}`}
+            aria-label={`Only nodes with ${visibleLine(written(label))}`}
           >
-            {written(label)}
+            {visibleLine(written(label))}
           </button>
         ))}
         {labels.length === 0 && (
@@ -39,7 +40,7 @@ export function Row({ node, pick }: { node: Node; pick: (condition: string) => v
       </div>
       <div className={classes.seen}>
         <Badge variant="default" size="md" radius="sm" tt="none">
-          {node.version === '' ? 'no version' : `agent ${node.version}`}
+          {node.version === '' ? 'no version' : `agent ${visibleLine(node.version)}`}
         </Badge>
         <Text size="sm" c="dimmed" span>
           {node.lastSeenAt ? (

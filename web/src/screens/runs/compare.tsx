@@ -1,4 +1,4 @@
-import { Alert, Card, Code, Group, List, Table, Text, Title } from '@mantine/core';
+import { Alert, Card, Code, Group, List, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { api } from '~/api/client';
@@ -8,12 +8,12 @@ import { Phase } from '~/components/phase';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { between } from '~/lib/time';
-import { nodesOptions } from './data';
+import { phasesOptions } from './data';
 import { Fact, Facts, Inputs } from './facts';
 import classes from './compare.module.css';
 import { To } from './link';
 import { differences, nodeDifferences, outcomeDifferences } from './logic/differences';
-import { visible, visibleLine } from './logic/text';
+import { titleOf, visible, visibleLine } from '~/lib/text';
 import type { Run, RunNode } from './logic/types';
 import { count, counts, strategy } from './logic/words';
 
@@ -44,9 +44,7 @@ export default function Screen() {
     <Page
       title="Compare two runs"
       about={
-        after.namespace === before.namespace && after.template === before.template
-          ? after.title || after.template
-          : 'They are of different templates.'
+        after.namespace === before.namespace && after.template === before.template ? titleOf(after) : 'They are of different templates.'
       }
     >
       <div className={classes.pair}>
@@ -93,8 +91,8 @@ function Side({ run, title }: { run: Run; title: string }) {
 }
 
 function Differences({ before, after }: { before: Run; after: Run }) {
-  const one = useQuery(nodesOptions(before.id));
-  const two = useQuery(nodesOptions(after.id));
+  const one = useQuery(phasesOptions(before.id));
+  const two = useQuery(phasesOptions(after.id));
   const found = differences(before.manifest, after.manifest);
   return (
     <>
@@ -112,12 +110,8 @@ function Differences({ before, after }: { before: Run; after: Run }) {
                   {visibleLine(difference.path)}
                 </Text>
                 <div className={classes.pair}>
-                  <Code block style={{ whiteSpace: 'pre-wrap' }} aria-label="before">
-                    {visible(difference.before)}
-                  </Code>
-                  <Code block style={{ whiteSpace: 'pre-wrap' }} aria-label="after">
-                    {visible(difference.after)}
-                  </Code>
+                  <Version title="Before" text={difference.before} />
+                  <Version title="After" text={difference.after} />
                 </div>
               </li>
             ))}
@@ -125,10 +119,23 @@ function Differences({ before, after }: { before: Run; after: Run }) {
         )}
       </Card>
       {(one.error ?? two.error) && <ProblemView error={one.error ?? two.error} />}
-      {one.data && two.data && <Nodes before={one.data} after={two.data} />}
+      {/* What another screen read may be of before the end. */}
+      {one.isFetchedAfterMount && two.isFetchedAfterMount && one.data && two.data && <Nodes before={one.data} after={two.data} />}
     </>
   );
 }
+
+/** One of two texts, named, since on a phone they stand below each other. */
+const Version = ({ title, text }: { title: string; text: string }) => (
+  <div>
+    <Text size="xs" c="dimmed">
+      {title}
+    </Text>
+    <Code block style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
+      {visible(text)}
+    </Code>
+  </div>
+);
 
 /** So many rows are written out; the runs themselves show all. */
 const MOST = 500;
@@ -154,28 +161,17 @@ function Nodes({ before, after }: { before: readonly RunNode[]; after: readonly 
           Every node that is in both ended alike.
         </Text>
       ) : (
-        <Table mt="xs" verticalSpacing={6} aria-label="Nodes that ended differently">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Node</Table.Th>
-              <Table.Th>Before</Table.Th>
-              <Table.Th>After</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {outcomes.slice(0, MOST).map((node) => (
-              <Table.Tr key={node.name}>
-                <Table.Td>{node.name}</Table.Td>
-                <Table.Td>
-                  <Outcome phase={node.before} exit={node.exitBefore} />
-                </Table.Td>
-                <Table.Td>
-                  <Outcome phase={node.after} exit={node.exitAfter} />
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+        <ul className={classes.outcomes} aria-label="Nodes that ended differently">
+          {outcomes.slice(0, MOST).map((node) => (
+            <li key={node.name}>
+              <Text size="sm" fw={600} className={classes.node ?? ''}>
+                {visibleLine(node.name)}
+              </Text>
+              <Outcome title="before" phase={node.before} exit={node.exitBefore} />
+              <Outcome title="after" phase={node.after} exit={node.exitAfter} />
+            </li>
+          ))}
+        </ul>
       )}
       {outcomes.length > MOST && (
         <Alert color="gray" mt="xs">
@@ -186,8 +182,11 @@ function Nodes({ before, after }: { before: readonly RunNode[]; after: readonly 
   );
 }
 
-const Outcome = ({ phase, exit }: { phase: string; exit: number | null | undefined }) => (
+const Outcome = ({ title, phase, exit }: { title: string; phase: string; exit: number | null | undefined }) => (
   <Group gap={6}>
+    <Text size="xs" c="dimmed">
+      {title}
+    </Text>
     <Phase phase={phase} />
     {exit !== undefined && exit !== null && (
       <Text size="xs" c="dimmed">

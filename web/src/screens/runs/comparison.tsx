@@ -2,7 +2,7 @@ import { Group, List, Text } from '@mantine/core';
 import { Phase } from '~/components/phase';
 import { Time } from '~/components/time';
 import { To } from './link';
-import { visibleLine } from './logic/text';
+import { visibleLine } from '~/lib/text';
 import type { Run } from './logic/types';
 import { counts } from './logic/words';
 

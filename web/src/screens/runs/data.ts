@@ -20,7 +20,10 @@ export function takeRun(run: Run): void {
   invalidate('/api/v1/runs', '/api/v1/events');
 }
 
-/** A run's nodes with their phases. Not among what every event makes stale: ten thousand of them are read when it is worth it. */
+/**
+ * A run's nodes. Which they are never changes; where their tasks stand does, and no event makes this stale, since there may be ten
+ * thousand of them. Whoever shows phases reads them by `phasesOptions`.
+ */
 export const nodesOptions = (id: string) =>
   queryOptions({
     queryKey: ['run-nodes', id],
@@ -28,13 +31,16 @@ export const nodesOptions = (id: string) =>
     staleTime: Infinity,
   });
 
+/** The same for those who show the phases: read anew whenever they begin to. */
+export const phasesOptions = (id: string) => ({ ...nodesOptions(id), refetchOnMount: 'always' as const });
+
 /** At most one drawing of the nodes in so many milliseconds, and one reading in twice that. */
 const PACE = 1000;
 
 /** The nodes of a run, kept up to date by the events about their tasks. */
 export function useNodeStore(id: string): { store: NodeStore; error: unknown; loading: boolean; retry: () => void } {
   const [store] = useState(() => new NodeStore(PACE));
-  const { data, error, isPending, refetch } = useQuery(nodesOptions(id));
+  const { data, error, isPending, refetch } = useQuery(phasesOptions(id));
   const again = useThrottled(() => void refetch(), 2 * PACE);
   const connection = useConnection();
   const was = useRef(connection);

@@ -7,7 +7,7 @@ import { Time } from '~/components/time';
 import { nodesOptions } from './data';
 import classes from './facts.module.css';
 import { To } from './link';
-import { shown, visible, visibleLine } from './logic/text';
+import { shown, visible, visibleLine } from '~/lib/text';
 import { type Manifest, phaseOf, type Run } from './logic/types';
 import { count, strategy } from './logic/words';
 

@@ -22,7 +22,7 @@ import { RecordIncident } from './actions/incident';
 import { Proceed } from './actions/proceed';
 import { Replay } from './actions/replay';
 import { type Asked, DecideSheet } from './decide/decide';
-import { visible, visibleLine } from './logic/text';
+import { visible, visibleLine } from '~/lib/text';
 import { hasEnded, phaseOf, type Run } from './logic/types';
 import { count, RATIFICATION } from './logic/words';
 

@@ -5,7 +5,7 @@ import { Time } from '~/components/time';
 import { Checked } from './decide/checked';
 import { Fact, Facts, Inputs } from './facts';
 import classes from './facts.module.css';
-import { visible } from './logic/text';
+import { visible, visibleLine } from '~/lib/text';
 import type { Run } from './logic/types';
 import { batches, count, rejections, strategy } from './logic/words';
 
@@ -67,7 +67,7 @@ function Readable({ run }: { run: Run }) {
         {rejections(manifest.approval.rejections ?? 1)}; the requester {manifest.approval.requesterMayApprove ? 'may' : 'may not'} approve;
         the author {manifest.approval.authorMayApprove === false ? 'may not' : 'may'}
       </Fact>
-      <Fact name="Steps">{manifest.steps.map((step) => step.name).join(', ')}</Fact>
+      <Fact name="Steps">{manifest.steps.map((step) => visibleLine(step.name)).join(', ')}</Fact>
       <Fact name="Time">
         at most {manifest.timeout} a node; a node begins within {manifest.startDeadline}
       </Fact>

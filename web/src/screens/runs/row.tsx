@@ -3,7 +3,7 @@ import { IconFlame } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { Phase } from '~/components/phase';
 import { Time } from '~/components/time';
-import { visibleLine } from './logic/text';
+import { titleOf, visibleLine } from '~/lib/text';
 import type { RunSummary } from './logic/types';
 import { count, RATIFICATION } from './logic/words';
 import classes from './list.module.css';
@@ -14,7 +14,7 @@ export function RunRow({ run }: { run: RunSummary }) {
     <Link to="/runs/$id" params={{ id: run.id }} search={{}} className={classes.row ?? ''}>
       <div className={classes.title}>
         <Text fw={600} truncate>
-          {run.title || run.template}
+          {titleOf(run)}
         </Text>
         <Text size="sm" c="dimmed" truncate>
           {run.reason === '' ? 'no reason given' : visibleLine(run.reason)}

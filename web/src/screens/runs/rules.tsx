@@ -1,7 +1,7 @@
 import { Box, Group, List, Stack, Text, ThemeIcon } from '@mantine/core';
 import { IconCheck, IconClock, IconHandStop, IconThumbUp, IconX } from '@tabler/icons-react';
 import { Time } from '~/components/time';
-import { visible } from './logic/text';
+import { visible } from '~/lib/text';
 import { phaseOf, type Run } from './logic/types';
 import { rejections } from './logic/words';
 

@@ -5,6 +5,7 @@ import { api } from '~/api/client';
 import { Loading } from '~/components/loading';
 import { Page } from '~/components/page';
 import { ProblemView } from '~/components/problem';
+import { titleOf } from '~/lib/text';
 import { LastTime } from './comparison';
 import { useDescription } from './data';
 import { DecideBar } from './decide/bar';
@@ -46,7 +47,7 @@ function RunPage({ run }: { run: Run }) {
     void navigate({ search: (before) => ({ ...before, ...change }), replace: true, resetScroll: false });
   const tab = TABS.find(([name]) => name === search['tab'])?.[0] ?? (run.startedAt ? 'nodes' : 'request');
   return (
-    <Page title={run.title || run.template} about={<RunStatus run={run} about={about} />} actions={<RunActions run={run} />}>
+    <Page title={titleOf(run)} about={<RunStatus run={run} about={about} />} actions={<RunActions run={run} />}>
       <BreakGlass run={run} />
       {run.startedAt && <RunProgress run={run} />}
       <Tabs value={tab} onChange={(to) => set({ tab: to ?? undefined })} keepMounted={false}>

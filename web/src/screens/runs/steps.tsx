@@ -2,7 +2,7 @@ import { Alert, Badge, Box, Group, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import classes from './facts.module.css';
 import { filledIn, usesRaw } from './logic/script';
-import { visible, visibleLine } from './logic/text';
+import { visible, visibleLine } from '~/lib/text';
 import type { Manifest, RunPlan, Step } from './logic/types';
 import { count, expectation } from './logic/words';
 

@@ -7,7 +7,7 @@ import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { useEvents } from '~/lib/live';
 import { useThrottled } from './data';
-import { shown, visibleLine } from './logic/text';
+import { shown, visibleLine } from '~/lib/text';
 import type { Run } from './logic/types';
 
 type Event = Schemas['Event'];
@@ -27,7 +27,9 @@ const PAGE = 200;
 
 function Events({ run, types }: { run: Run; types: string[] }) {
   const { data, error, isPending, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey: ['run-events', run.id, types],
+    queryKey: ['get', '/api/v1/events', { run: run.id, types }],
+    // What happened while it was not shown.
+    refetchOnMount: 'always',
     // The pages of several types are read side by side; a run has few events of its own.
     queryFn: async ({ pageParam, signal }) => {
       const pages = await Promise.all(

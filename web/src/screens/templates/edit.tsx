@@ -14,6 +14,7 @@ import { DocumentEditor, DocumentHistory } from '~/editor';
 import { asTemplate, type Template } from '~/screens/catalogue/words';
 import { ButtonLink } from '~/components/links';
 import { useCan } from '~/session/session';
+import { visibleLine } from '~/lib/text';
 import { EnabledSwitch } from './enabled';
 
 /** One template: its text, its history, and what can be done with it. */
@@ -31,7 +32,7 @@ export default function Screen() {
   const { revision, author, updatedAt } = template.metadata;
   return (
     <Page
-      title={template.spec.title}
+      title={visibleLine(template.spec.title)}
       about={
         <>
           {namespace}/{name}, revision {revision} by {author}, <Time at={updatedAt} ago />

@@ -12,6 +12,7 @@ import { DocumentEditor } from '~/editor';
 import { asTemplate, finds, type Template } from '~/screens/catalogue/words';
 import { ButtonLink } from '~/components/links';
 import { useCan } from '~/session/session';
+import { visibleLine } from '~/lib/text';
 import { EnabledSwitch } from './enabled';
 import { starter } from './starter';
 import classes from './templates.module.css';
@@ -140,7 +141,7 @@ function Row({ template }: { template: Template }) {
     <Table.Tr>
       <Table.Td data-first>
         <Anchor component={Link} to={`/templates/${namespace}/${name}`} fw={600} c="var(--mantine-color-text)">
-          {template.spec.title}
+          {visibleLine(template.spec.title)}
         </Anchor>
         <Group gap={4}>
           <Text size="xs" c="dimmed">
@@ -148,7 +149,7 @@ function Row({ template }: { template: Template }) {
           </Text>
           {Object.entries(labels ?? {}).map(([key, value]) => (
             <Badge key={key} size="sm" variant="default" radius="sm" tt="none" fw={500}>
-              {key}={value}
+              {visibleLine(`${key}=${value}`)}
             </Badge>
           ))}
         </Group>

@@ -2,6 +2,7 @@ import { Text, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { client, unwrap } from '~/api/client';
 import { Confirm } from '~/components/confirm';
+import { titleOf } from '~/lib/text';
 import { takeRun } from '../data';
 import { phaseOf, type Run } from '../logic/types';
 import { count } from '../logic/words';
@@ -25,8 +26,8 @@ export function CancelRun({ run, opened, close }: { run: Run; opened: boolean; c
     >
       <Text size="sm">
         {running
-          ? `“${run.title}” ends: it is broken off on ${count(going, 'node')} where it runs now, and does not begin on those that wait. What is done stays done.`
-          : `“${run.title}” does not start on any of its ${count(run.nodeCount, 'node')}.`}
+          ? `“${titleOf(run)}” ends: it is broken off on ${count(going, 'node')} where it runs now, and does not begin on those that wait. What is done stays done.`
+          : `“${titleOf(run)}” does not start on any of its ${count(run.nodeCount, 'node')}.`}
       </Text>
       <Textarea
         label="Why"

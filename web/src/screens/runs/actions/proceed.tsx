@@ -1,6 +1,7 @@
 import { Text } from '@mantine/core';
 import { client, unwrap } from '~/api/client';
 import { Confirm } from '~/components/confirm';
+import { titleOf } from '~/lib/text';
 import { takeRun } from '../data';
 import type { Run } from '../logic/types';
 import { count, counts } from '../logic/words';
@@ -25,7 +26,8 @@ export function Proceed({ run, opened, close }: { run: Run; opened: boolean; clo
       }
     >
       <Text size="sm">
-        “{run.title}” waits after batch {run.batch} of {run.batches.length}: {counts(run.tasks)}. The next batch is {count(next, 'node')}.
+        “{titleOf(run)}” waits after batch {run.batch} of {run.batches.length}: {counts(run.tasks)}. The next batch is {count(next, 'node')}
+        .
       </Text>
     </Confirm>
   );

@@ -9,14 +9,14 @@ import { nodesOptions, takeRun } from '../data';
 import { Fact, Facts } from '../facts';
 import { Sheet } from '../decide/sheet';
 import { differences, nodeDifferences } from '../logic/differences';
-import { visibleLine } from '../logic/text';
+import { titleOf, visibleLine } from '~/lib/text';
 import type { Run, RunPlan } from '../logic/types';
 import { batches, count, strategy } from '../logic/words';
 
 /** Asks for the same elsewhere: what it would do is shown before it is requested. */
 export function Replay({ run, opened, close }: { run: Run; opened: boolean; close: () => void }) {
   return (
-    <Sheet opened={opened} close={close} title={`Replay: ${run.title || run.template}`} wide>
+    <Sheet opened={opened} close={close} title={`Replay: ${titleOf(run)}`} wide>
       <ReplayForm run={run} close={close} />
     </Sheet>
   );
@@ -31,8 +31,8 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
   const [plan, setPlan] = useState<{ plan: RunPlan; of: string }>();
   const [busy, setBusy] = useState<'plan' | 'request'>();
   const [error, setError] = useState<unknown>();
-  // The same request, sent twice, is one run.
-  const key = useRef(crypto.randomUUID());
+  // The same request, sent twice, is one run: also where the first answer was lost.
+  const sent = useRef<{ of: string; key: string }>(undefined);
 
   const request = {
     target: target.trim(),
@@ -47,7 +47,8 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
     setBusy(dryRun ? 'plan' : 'request');
     setError(undefined);
     try {
-      const header = dryRun ? {} : { 'Idempotency-Key': key.current };
+      if (!dryRun && sent.current?.of !== asked) sent.current = { of: asked, key: crypto.randomUUID() };
+      const header = dryRun || !sent.current ? {} : { 'Idempotency-Key': sent.current.key };
       const answer: unknown = await unwrap(
         client.POST('/api/v1/runs/{id}/replay', { params: { path: { id: run.id }, header }, body: { ...request, dryRun } }),
       );
@@ -57,7 +58,6 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
       close();
       await navigate({ to: '/runs/$id', params: { id: made.id }, search: {} });
     } catch (cause) {
-      key.current = crypto.randomUUID();
       setError(cause);
     } finally {
       setBusy(undefined);

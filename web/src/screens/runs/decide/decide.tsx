@@ -8,6 +8,7 @@ import { Command } from '~/components/command';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { useMe } from '~/session/session';
+import { titleOf } from '~/lib/text';
 import { takeRun } from '../data';
 import { To } from '../link';
 import { shellQuote } from '../logic/script';
@@ -31,7 +32,7 @@ export function DecideSheet({ run, asked, close }: { run: Run; asked: Asked | un
   // What was asked stays while the sheet slides away.
   const [last, setLast] = useState<Asked>('approve');
   if (asked !== undefined && asked !== last) setLast(asked);
-  const title = run.title || run.template;
+  const title = titleOf(run);
   return (
     <Sheet opened={asked !== undefined} close={close} title={`${WORDS[last].what}: ${title}`}>
       {asked !== undefined && <Question key={asked} run={run} asked={asked} close={close} />}
@@ -72,7 +73,7 @@ function Question({ run, asked, close }: { run: Run; asked: Asked; close: () => 
       const meant = { decision, comment: text, person: me.user, ratifies };
       takeRun(ratifies ? await ratify(run, meant) : await decide(run, meant, signed));
       notifications.show({
-        message: `You ${words.done} “${run.title || run.template}” on ${count(run.nodeCount, 'node')}.`,
+        message: `You ${words.done} “${titleOf(run)}” on ${count(run.nodeCount, 'node')}.`,
         color: asked === 'reject' ? 'red' : 'teal',
       });
       close();

@@ -1,5 +1,5 @@
 import { canonical } from './canonical';
-import { shown } from './text';
+import { shown } from '~/lib/text';
 import type { Manifest } from './types';
 
 /** One thing that two runs do not have in common. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import fixture from './fixture.json';
 import { filledIn, shellQuote, usesRaw } from './script';
-import { visible, visibleLine } from './text';
+import { visible, visibleLine } from '~/lib/text';
 
 describe('scripts', () => {
   it('are filled in as the server fills them in', () => {

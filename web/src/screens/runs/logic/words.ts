@@ -1,5 +1,5 @@
 import type { Schemas } from '~/api/client';
-import { visibleLine } from './text';
+import { visibleLine } from '~/lib/text';
 import type { Manifest, TaskCounts } from './types';
 
 /** `1 node`, `3 nodes` */

@@ -11,7 +11,7 @@ import { between, duration } from '~/lib/time';
 import { Fact, Facts } from '../facts';
 import { To } from '../link';
 import { findResult } from '../logic/result';
-import { visibleLine } from '../logic/text';
+import { visibleLine } from '~/lib/text';
 import type { Run, RunNode } from '../logic/types';
 import { count } from '../logic/words';
 

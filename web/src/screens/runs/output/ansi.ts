@@ -1,6 +1,6 @@
 import { FancyAnsi } from 'fancy-ansi';
 import type { CSSProperties } from 'react';
-import { visible } from '../logic/text';
+import { visible } from '~/lib/text';
 
 /** A piece of a line in one style. */
 export interface Piece {

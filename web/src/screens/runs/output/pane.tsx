@@ -1,19 +1,28 @@
 import { ActionIcon, Group, Stack, Switch, Text, TextInput } from '@mantine/core';
 import { IconChevronDown, IconChevronUp, IconDownload, IconSearch, IconTerminal2, IconX } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { type KeyboardEvent, useMemo, useState } from 'react';
 import { Empty } from '~/components/empty';
+import { ProblemView } from '~/components/problem';
 import { nodesOptions } from '../data';
 import { hasEnded, type Run } from '../logic/types';
 import { count } from '../logic/words';
 import { Lines } from './lines';
 import { NodePicker } from './picker';
-import { KEPT, useOutput } from './stream';
+import { KEPT, useOutput, wholeOutput } from './stream';
 
 /** A run's output as it comes: followed, searched, of one node or of all. */
 export function OutputPane({ run, node, setNode }: { run: Run; node: string | undefined; setNode: (node: string | undefined) => void }) {
   const { data: nodes } = useQuery(nodesOptions(run.id));
-  const { buffer, state, version } = useOutput(run.id, node);
+  const { buffer, state, version, heard } = useOutput(run.id, node);
+  // Of a long output only the end is kept here: all of it is read again to be saved.
+  const saving = useMutation({
+    mutationFn: async () =>
+      save(
+        `${run.id}${node === undefined ? '' : `-${node}`}.txt`,
+        buffer.gone > 0 ? await wholeOutput(run.id, node, state === 'ended' ? undefined : heard) : buffer.asText(),
+      ),
+  });
   const [follow, setFollow] = useState(true);
   const [text, setText] = useState('');
   const [current, setCurrent] = useState(0);
@@ -73,7 +82,8 @@ export function OutputPane({ run, node, setNode }: { run: Run; node: string | un
             disabled={empty}
             aria-label="Save as text"
             title="Save as text"
-            onClick={() => save(`${run.id}${node === undefined ? '' : `-${node}`}.txt`, buffer.asText())}
+            loading={saving.isPending}
+            onClick={() => saving.mutate()}
           >
             <IconDownload size={18} aria-hidden />
           </ActionIcon>
@@ -84,6 +94,7 @@ export function OutputPane({ run, node, setNode }: { run: Run; node: string | un
         {text !== '' &&
           ` · ${found.length === 0 ? 'nothing found' : `${Math.min(current, found.length - 1) + 1} of ${count(found.length, 'match').replace('matchs', 'matches')}`}`}
       </Text>
+      {saving.error !== null && <ProblemView error={saving.error} />}
       {empty ? (
         <Empty icon={IconTerminal2} title={state === 'ended' ? 'It wrote nothing' : 'No output yet'}>
           {run.startedAt
@@ -112,7 +123,7 @@ function words(state: string, lines: number, gone: number, dropped: number): str
     now,
     count(lines, 'line'),
     ...(gone > 0
-      ? [`${count(gone, 'earlier line')} let go (the last ${KEPT.toLocaleString('en')} are kept; choose a node to see all of its own)`]
+      ? [`${count(gone, 'earlier line')} let go (the last ${KEPT.toLocaleString('en')} are kept; saving writes all of them)`]
       : []),
     ...(dropped > 0 ? [`${count(dropped, 'byte')} dropped by the nodes, beyond the bound`] : []),
   ].join(' · ');

@@ -1,5 +1,6 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import type { Schemas } from '~/api/client';
+import { unreachable } from '~/api/problem';
 import { href } from '~/lib/base';
 import { OutputBuffer } from './buffer';
 
@@ -9,6 +10,32 @@ export const KEPT = 20_000;
 const PACE = 200;
 
 export type StreamState = 'connecting' | 'live' | 'lost' | 'ended';
+
+const sourceOf = (run: string, node: string | undefined, after?: string): EventSource => {
+  const query = new URLSearchParams({ follow: 'true', ...(node !== undefined && { node }), ...(after !== undefined && { after }) });
+  return new EventSource(href(`api/v1/runs/${encodeURIComponent(run)}/output?${query}`));
+};
+
+/** All of a run's output as text, from its first line up to a place in it, or to its end. */
+export function wholeOutput(run: string, node: string | undefined, until: string | undefined): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const buffer = new OutputBuffer(Infinity);
+    const source = sourceOf(run, node);
+    const done = (): void => {
+      source.close();
+      resolve(buffer.asText());
+    };
+    source.addEventListener('output', (message: MessageEvent<string>) => {
+      buffer.add(JSON.parse(message.data) as Schemas['OutputChunk']);
+      if (message.lastEventId === until) done();
+    });
+    source.addEventListener('end', done);
+    source.onerror = () => {
+      source.close();
+      reject(unreachable());
+    };
+  });
+}
 
 /** A run's output as it comes: the lines so far, drawn anew a few times a second at most. */
 class OutputStream {
@@ -27,11 +54,13 @@ class OutputStream {
     private readonly node: string | undefined,
   ) {}
 
+  /** Up to where it was heard. */
+  get heard(): string | undefined {
+    return this.after;
+  }
+
   open(): void {
-    const query = new URLSearchParams({ follow: 'true' });
-    if (this.node !== undefined) query.set('node', this.node);
-    if (this.after !== undefined) query.set('after', this.after);
-    const source = new EventSource(href(`api/v1/runs/${encodeURIComponent(this.run)}/output?${query}`));
+    const source = sourceOf(this.run, this.node, this.after);
     this.source = source;
     source.onopen = () => {
       this.delay = 1000;
@@ -86,7 +115,15 @@ class OutputStream {
 const none = new OutputStream('', undefined);
 
 /** Follows the output of a run, of one node when it is named. */
-export function useOutput(run: string, node: string | undefined): { buffer: OutputBuffer; state: StreamState; version: number } {
+export function useOutput(
+  run: string,
+  node: string | undefined,
+): {
+  buffer: OutputBuffer;
+  state: StreamState;
+  version: number;
+  heard: string | undefined;
+} {
   const [stream, setStream] = useState(none);
   useEffect(() => {
     const next = new OutputStream(run, node);
@@ -95,5 +132,5 @@ export function useOutput(run: string, node: string | undefined): { buffer: Outp
     return () => next.close();
   }, [run, node]);
   const version = useSyncExternalStore(stream.subscribe, stream.snapshot);
-  return { buffer: stream.buffer, state: stream.state, version };
+  return { buffer: stream.buffer, state: stream.state, version, heard: stream.heard };
 }

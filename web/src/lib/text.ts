@@ -10,5 +10,12 @@ export const visible = (text: string): string =>
 /** The same for one line: line breaks and tabs are spelled out too. */
 export const visibleLine = (text: string): string => visible(text).replace(/\n/g, '⏎').replace(/\t/g, ' ');
 
+/** A document as JSON, where the same characters are escaped: what is copied from it still says the same. */
+export const visibleJson = (value: unknown): string =>
+  JSON.stringify(value, null, 2).replace(HIDDEN, (char) => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
+
 /** A value as people read it: texts without quotes. */
 export const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** What a run is called. */
+export const titleOf = (run: { title: string; template: string }): string => visibleLine(run.title || run.template);
