@@ -114,7 +114,8 @@ function Decisions({ run }: { run: Run }) {
       <Stack gap={8}>
         {run.approvals.map((one) => {
           const approved = one.decision === 'approve';
-          const mind = one.digest !== run.digest ? 'on another manifest' : one.counts ? '' : `does not count${one.whyNot ? `: ${one.whyNot}` : ''}`;
+          const mind =
+            one.digest !== run.digest ? 'on another manifest' : one.counts ? '' : `does not count${one.whyNot ? `: ${one.whyNot}` : ''}`;
           return (
             <Group key={`${one.person} ${one.at}`} gap={8} align="flex-start" wrap="nowrap">
               <ThemeIcon size={20} radius="xl" variant="light" color={approved ? 'teal' : 'red'} mt={2}>
