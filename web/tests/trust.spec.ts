@@ -100,17 +100,8 @@ test('a root that is about to end says so', async ({ page, demo }) => {
   await expect(page.getByText('2 runs were started by break-glass')).toBeVisible();
 });
 
-test('nothing of it is out of reach for anybody', async ({ page, demo }) => {
+test('a phone shows all of it without scrolling sideways', async ({ page, demo }) => {
   await signIn(page, demo, 'alice', '/trust');
-  for (const scheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme: scheme });
-    for (const tab of ['root', 'people', 'rules', 'history', 'next']) {
-      await page.goto(`/trust?tab=${tab}`);
-      await expect(page.getByRole('tabpanel')).not.toBeEmpty();
-      await expect(page.getByText('Loading')).toBeHidden();
-      await noSerious(page);
-    }
-  }
   await page.setViewportSize({ width: 390, height: 844 });
   for (const tab of ['root', 'people', 'rules', 'history', 'next']) {
     await page.goto(`/trust?tab=${tab}`);
