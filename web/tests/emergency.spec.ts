@@ -1,17 +1,7 @@
-import { Demo } from './demo';
-import { expect, noSerious, requestRestart, signIn, test as base } from './harness';
+import { expect, noSerious, requestRestart, signIn, testAlone } from './harness';
 
 /** A demo of this file's own: its rule of break-glass allows one start a day. */
-const test = base.extend<object, { demo: Demo }>({
-  demo: [
-    async ({}, use) => {
-      const demo = await Demo.start();
-      await use(demo);
-      await demo.stop();
-    },
-    { scope: 'worker', timeout: 120_000 },
-  ],
-});
+const test = testAlone();
 
 test('a start by break-glass stands over every screen until an incident closes it', async ({ page, demo }) => {
   const about = ['-n', 'shop', '--input', 'service=web', '--target', 'role=web', '--reason', 'the shop is down'];

@@ -5,16 +5,21 @@ import { Demo } from './demo';
 export type { Demo, Page };
 export { expect };
 
+type DemoFixture = [(args: object, use: (demo: Demo) => Promise<void>) => Promise<void>, { scope: 'worker'; timeout: number }];
+
+/** A demo for a worker. Each call is another fixture: tests with different ones never share a worker. */
+const demoFixture = (): DemoFixture => [
+  async ({}, use) => {
+    const demo = await Demo.start();
+    await use(demo);
+    await demo.stop();
+  },
+  { scope: 'worker', timeout: 120_000 },
+];
+
 /** Every test has a real server with three agents; those of one worker share it. */
 export const test = base.extend<{ watched: void }, { demo: Demo }>({
-  demo: [
-    async ({}, use) => {
-      const demo = await Demo.start();
-      await use(demo);
-      await demo.stop();
-    },
-    { scope: 'worker', timeout: 120_000 },
-  ],
+  demo: demoFixture(),
   baseURL: async ({ demo }, use) => use(demo.url),
   // Whatever else a test looks at: errors and refused contents of any page it opens fail it.
   watched: [
@@ -34,6 +39,9 @@ export const test = base.extend<{ watched: void }, { demo: Demo }>({
     { auto: true },
   ],
 });
+
+/** The same, with a demo that no other file's tests see: for those that change its trust root, restart it, or use it up. */
+export const testAlone = () => test.extend<object, { demo: Demo }>({ demo: demoFixture() });
 
 /** Signs in by the form with the demo's password. */
 export async function signIn(page: Page, demo: Demo, name: string, path = '/'): Promise<void> {
@@ -83,4 +91,20 @@ export async function virtualAuthenticator(page: Page): Promise<void> {
       automaticPresenceSimulation: true,
     },
   });
+}
+
+/** Has something run that only reads, approved on the command line. */
+export async function uptime(demo: Demo, target: string): Promise<string> {
+  const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', {
+    namespace: 'shop',
+    template: 'show-uptime',
+    inputs: {},
+    target,
+    reason: 'to have a record',
+  });
+  await demo.cli(['approve', id, '--yes', '--key', demo.user('bob').key ?? ''], 'bob');
+  await expect
+    .poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 })
+    .toBe('succeeded');
+  return id;
 }

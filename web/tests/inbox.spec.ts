@@ -2,19 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Demo } from './demo';
-import { expect, noSerious, requestRestart, signIn, test as base, virtualAuthenticator, type Page } from './harness';
+import { expect, noSerious, requestRestart, signIn, testAlone, virtualAuthenticator, type Page } from './harness';
 
 /** A demo of this file's own, since its trust root is changed. */
-const test = base.extend<object, { demo: Demo }>({
-  demo: [
-    async ({}, use) => {
-      const demo = await Demo.start();
-      await use(demo);
-      await demo.stop();
-    },
-    { scope: 'worker', timeout: 120_000 },
-  ],
-});
+const test = testAlone();
 
 test.describe.configure({ mode: 'serial' });
 

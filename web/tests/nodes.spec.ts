@@ -3,25 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SYNOD } from './demo';
-import { type Demo, expect, noSerious, type Page, signIn, test } from './harness';
+import { expect, noSerious, type Page, signIn, test, uptime } from './harness';
 
 const list = (page: Page) => page.getByRole('list', { name: 'Nodes' }).getByRole('listitem');
-
-/** Has something run that only reads, approved on the command line. */
-async function uptime(demo: Demo, target: string): Promise<string> {
-  const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', {
-    namespace: 'shop',
-    template: 'show-uptime',
-    inputs: {},
-    target,
-    reason: 'to have a record',
-  });
-  await demo.cli(['approve', id, '--yes', '--key', demo.user('bob').key ?? ''], 'bob');
-  await expect
-    .poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 })
-    .toBe('succeeded');
-  return id;
-}
 
 test('nodes are listed, searched, and narrowed by a label', async ({ page, demo }) => {
   await signIn(page, demo, 'alice', '/nodes');

@@ -1,24 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { type Demo, expect, noSerious, type Page, requestRestart, signIn, test } from './harness';
+import { expect, noSerious, type Page, requestRestart, signIn, test, uptime } from './harness';
 
 const events = (page: Page) => page.getByRole('list', { name: 'Events' }).getByRole('listitem');
 const wide = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-
-/** Has something run that only reads, approved on the command line. */
-async function uptime(demo: Demo, target: string): Promise<string> {
-  const { id } = await demo.must<{ id: string }>('dave', 'POST', '/api/v1/runs', {
-    namespace: 'shop',
-    template: 'show-uptime',
-    inputs: {},
-    target,
-    reason: 'to have a record',
-  });
-  await demo.cli(['approve', id, '--yes', '--key', demo.user('bob').key ?? ''], 'bob');
-  await expect
-    .poll(async () => (await demo.must<{ phase: string }>('bob', 'GET', `/api/v1/runs/${id}`)).phase, { timeout: 30_000 })
-    .toBe('succeeded');
-  return id;
-}
 
 test('history: filters live in the address, and the downloads hold the same', async ({ page, demo }) => {
   const run = await uptime(demo, 'role=web');

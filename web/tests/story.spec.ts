@@ -3,19 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext } from '@playwright/test';
 import { Demo } from './demo';
-import { expect, noSerious, type Page, signIn, test as base, virtualAuthenticator } from './harness';
+import { expect, noSerious, type Page, signIn, testAlone, virtualAuthenticator } from './harness';
 
 /** A demo of this file's own: its trust root is changed, and its server restarted. */
-const test = base.extend<object, { demo: Demo }>({
-  demo: [
-    async ({}, use) => {
-      const demo = await Demo.start();
-      await use(demo);
-      await demo.stop();
-    },
-    { scope: 'worker', timeout: 120_000 },
-  ],
-});
+const test = testAlone();
 
 /** A phone in somebody's hand: their session, their authenticator. */
 async function phone(browser: Browser, demo: Demo, name: string): Promise<{ page: Page; context: BrowserContext }> {
