@@ -102,8 +102,11 @@ test('what a machine says of itself, and what labels and events say, stays text,
     await harmless(page);
   }
   await page.goto('/events');
-  await page.getByRole('listitem').getByRole('button').first().click();
-  await page.getByRole('button', { name: 'Show the JSON' }).click();
+  // The stream puts what really happens above it.
+  const said = page.getByRole('listitem').filter({ hasText: 'node.alarm' });
+  await said.getByRole('button').first().click();
+  await said.getByRole('button', { name: 'Show the JSON' }).click();
+  await expect(said.getByText('Subject', { exact: true }).locator('..')).toContainText('⟦U+202E⟧gnihton');
   expect(await page.evaluate(() => document.body.innerText)).not.toContain('\u202e');
   await harmless(page);
 });

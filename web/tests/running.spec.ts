@@ -92,7 +92,7 @@ test('a check that fails says what was expected, and the rollout stops', async (
   await noSerious(page);
   await page.keyboard.press('Escape');
   await page.getByRole('tab', { name: 'Timeline' }).click();
-  await expect(page.getByText('The rollout stopped')).toBeVisible();
+  await expect(page.getByText('The rollout stopped', { exact: true })).toBeVisible();
   await demo.must('alice', 'DELETE', '/api/v1/objects/Template/unhealthy?namespace=shop');
 });
 

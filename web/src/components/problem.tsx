@@ -1,6 +1,7 @@
 import { Alert, Button, Code, Group, List, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle, IconPlugConnectedX } from '@tabler/icons-react';
 import { CODE, toApiError } from '~/api/problem';
+import { visible, visibleLine } from '~/lib/text';
 
 /** What happened, what to do, and the code: for anything that was thrown. */
 export function ProblemView({ error, retry, except }: { error: unknown; retry?: () => void; except?: (pointer: string) => boolean }) {
@@ -17,21 +18,21 @@ export function ProblemView({ error, retry, except }: { error: unknown; retry?: 
       styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}
     >
       <Stack gap="xs">
-        {problems.length === 0 && <Text size="sm">{problem.detail}</Text>}
+        {problems.length === 0 && <Text size="sm">{visible(problem.detail)}</Text>}
         {problems.length > 0 && (
           <List size="sm" spacing={4}>
             {problems.map((one, n) => (
               <List.Item key={n}>
-                {one.pointer !== '' && <Code>{one.pointer}</Code>}
+                {one.pointer !== '' && <Code>{visibleLine(one.pointer)}</Code>}
                 {one.line ? ` line ${one.line}${one.column ? `, column ${one.column}` : ''}` : ''}
                 {one.pointer !== '' && ': '}
-                {one.message}
-                {one.hint ? ` ${one.hint}` : ''}
+                {visible(one.message)}
+                {one.hint ? ` ${visible(one.hint)}` : ''}
               </List.Item>
             ))}
           </List>
         )}
-        {problem.remedy && <Text size="sm">{problem.remedy}</Text>}
+        {problem.remedy && <Text size="sm">{visible(problem.remedy)}</Text>}
         <Group gap="sm" justify="space-between">
           <Text size="xs" c="dimmed">
             {code === CODE.offline ? '' : code}

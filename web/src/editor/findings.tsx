@@ -1,6 +1,7 @@
 import { Alert, List, Text, UnstyledButton } from '@mantine/core';
 import { IconAlertTriangle, IconCheck } from '@tabler/icons-react';
 import { ProblemView } from '~/components/problem';
+import { visible } from '~/lib/text';
 import type { Checked, Finding } from './check';
 import classes from './findings.module.css';
 
@@ -28,7 +29,7 @@ export function Findings({ checked, text, goTo }: { checked: Checked | undefined
             {checked?.findings.map((one, n) => (
               <List.Item key={n}>
                 <UnstyledButton className={classes.finding} onClick={() => goTo(one)}>
-                  <b>Line {lineOf(text, one.from)}</b>: {one.message}
+                  <b>Line {lineOf(text, one.from)}</b>: {visible(one.message)}
                   {one.hint ? `; ${one.hint}` : ''}
                 </UnstyledButton>
               </List.Item>

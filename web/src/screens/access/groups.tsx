@@ -7,6 +7,7 @@ import { FilterBar, SearchFilter, useFilters } from '~/components/filters';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
+import { visibleLine } from '~/lib/text';
 import classes from './access.module.css';
 import { GroupDialog } from './group-dialog';
 import { useMay, WhyNot } from './may';
@@ -114,7 +115,7 @@ function GroupCard({ group, roles, children }: { group: Thing<'groups'>; roles: 
           <Title order={2} size="h4">
             {group.name}
           </Title>
-          {group.spec.description && <Text size="sm">{group.spec.description}</Text>}
+          {group.spec.description && <Text size="sm">{visibleLine(group.spec.description)}</Text>}
           <Group gap="sm">
             {members.length === 0 && (
               <Text size="sm" c="dimmed">

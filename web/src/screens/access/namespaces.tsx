@@ -7,6 +7,7 @@ import { AnchorLink } from '~/components/links';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
+import { visibleLine } from '~/lib/text';
 import classes from './access.module.css';
 import { DocumentDialog } from './document-dialog';
 import { useMay, useMayIn, WhyNot } from './may';
@@ -110,14 +111,14 @@ function NamespaceCard({ namespace, children }: { namespace: Namespace; children
             <Title order={2} size="h4">
               {namespace.name}
             </Title>
-            {title && <Text c="dimmed">{title}</Text>}
+            {title && <Text c="dimmed">{visibleLine(title)}</Text>}
             {frozen && (
               <Mark color="cyan" icon={IconSnowflake}>
                 frozen
               </Mark>
             )}
           </Group>
-          {description && <Text size="sm">{description}</Text>}
+          {description && <Text size="sm">{visibleLine(description)}</Text>}
           <Text size="sm">
             May reach {nodes ? 'nodes with ' : 'every node'}
             {nodes && <span className={classes.mono}>{nodes}</span>}.

@@ -9,6 +9,7 @@ import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { DocumentEditor } from '~/editor';
+import { visible, visibleLine } from '~/lib/text';
 import classes from './access.module.css';
 import { useMay, WhyNot } from './may';
 import { changed, deleteThing, useThings } from './objects';
@@ -144,8 +145,8 @@ function List({
                 <Title order={2} size="h4">
                   {one.name}
                 </Title>
-                {one.spec.description && <Text size="sm">{one.spec.description}</Text>}
-                <pre className={`${classes.mono} ${classes.cedar}`}>{one.spec.cedar.trim()}</pre>
+                {one.spec.description && <Text size="sm">{visibleLine(one.spec.description)}</Text>}
+                <pre className={`${classes.mono} ${classes.cedar}`}>{visible(one.spec.cedar.trim())}</pre>
                 <Text size="xs" c="dimmed">
                   revision {one.revision} by {one.author}, <Time at={one.updatedAt} />
                 </Text>

@@ -8,6 +8,7 @@ import { AnchorLink } from '~/components/links';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
+import { visibleLine } from '~/lib/text';
 import classes from './audit.module.css';
 import { hex, text } from './bytes';
 import { checkProof, type CheckedProof, holds } from './check';
@@ -59,9 +60,9 @@ function Shown({ position, proof, checked }: { position: number; proof: AuditPro
         <Text size="sm">
           {event.type}:{' '}
           <AnchorLink to="/events" search={{ subject: event.subject }} c="inherit" td="underline" size="sm">
-            {event.subject}
+            {visibleLine(event.subject)}
           </AnchorLink>
-          , by {event.actor}, <Time at={event.time} />
+          , by {visibleLine(event.actor)}, <Time at={event.time} />
         </Text>
         {good && checked.head.signature === 'unsupported' && (
           <Text size="sm">All hashes hold; the signature could not be checked by this browser.</Text>

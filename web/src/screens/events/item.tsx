@@ -62,10 +62,10 @@ function Detail({ event, only }: { event: SynodEvent; only: (filter: Record<stri
           <dd>
             {place ? (
               <AnchorLink to={place.to} search={place.search ?? {}} size="sm">
-                {event.subject}
+                {visibleLine(event.subject)}
               </AnchorLink>
             ) : (
-              event.subject
+              visibleLine(event.subject)
             )}
           </dd>
         </div>

@@ -11,6 +11,7 @@ import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { base } from '~/lib/base';
 import { useMe } from '~/session/session';
+import { visibleLine } from '~/lib/text';
 import { standing } from './key-standing';
 import classes from './me.module.css';
 import { Listed, Section } from './section';
@@ -70,7 +71,7 @@ function ApiKeyRow({ apiKey, revoke }: { apiKey: Schemas['ApiKey']; revoke: () =
       <div className={classes.grow}>
         <Group gap="xs">
           <Text fw={600} size="sm">
-            {apiKey.name}
+            {visibleLine(apiKey.name)}
           </Text>
           {stands !== 'good' && (
             <Badge color="gray" variant="light" tt="none" styles={{ label: { color: 'var(--mantine-color-text)' } }}>

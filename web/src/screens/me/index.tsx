@@ -2,6 +2,7 @@ import { Stack, Tabs } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { Page } from '~/components/page';
 import { useMe } from '~/session/session';
+import { visibleLine } from '~/lib/text';
 import { ApiKeys } from './api-keys';
 import { Appearance } from './appearance';
 import classes from './me.module.css';
@@ -26,7 +27,7 @@ export default function Me() {
   const search = useSearch({ strict: false });
   const navigate = useNavigate();
   const tab = TABS.find((one) => one.value === search['tab'])?.value ?? 'you';
-  const name = me.displayName ? `${me.displayName} (${me.user})` : me.user;
+  const name = me.displayName ? `${visibleLine(me.displayName)} (${me.user})` : me.user;
   return (
     <Page title="Me" about={`Signed in as ${name}.`}>
       <Tabs

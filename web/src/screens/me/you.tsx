@@ -2,6 +2,7 @@ import { Badge, Group, Text } from '@mantine/core';
 import { Time } from '~/components/time';
 import { ending, ROLES, where } from '~/screens/access/words';
 import { useMe } from '~/session/session';
+import { visibleLine } from '~/lib/text';
 import classes from './me.module.css';
 import { Section } from './section';
 
@@ -29,7 +30,7 @@ function Account() {
         {me.displayName && (
           <>
             <dt>Name</dt>
-            <dd>{me.displayName}</dd>
+            <dd>{visibleLine(me.displayName)}</dd>
           </>
         )}
         <dt>Groups</dt>

@@ -1,6 +1,7 @@
 import { Group, List, Text, ThemeIcon } from '@mantine/core';
 import { IconAlertTriangle, IconInfoCircle, IconX } from '@tabler/icons-react';
 import type { Finding } from './root';
+import { visible, visibleLine } from '~/lib/text';
 
 const LOOK: Record<string, { color: string; icon: typeof IconX; word: string }> = {
   error: { color: 'red', icon: IconX, word: 'Error' },
@@ -22,7 +23,7 @@ export function Findings({ findings, none }: { findings: Finding[]; none: string
                 <look.icon size={14} />
               </ThemeIcon>
               <div>
-                <b>{look.word}</b>, {one.about}: {one.message}
+                <b>{look.word}</b>, {visibleLine(one.about)}: {visible(one.message)}
               </div>
             </Group>
           </List.Item>

@@ -2,6 +2,7 @@ import { Card, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { IconKey, IconShieldCheck } from '@tabler/icons-react';
 import { api } from '~/api/client';
 import { Copy } from '~/components/command';
+import { visibleLine } from '~/lib/text';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
@@ -29,7 +30,7 @@ export function People({ root }: { root: TrustRoot }) {
             <div key={one.key}>
               <div className={classes.mono}>{one.key}</div>
               <Text size="sm">
-                since <Time at={one.at} />: {one.reason}
+                since <Time at={one.at} />: {visibleLine(one.reason)}
               </Text>
             </div>
           ))}
