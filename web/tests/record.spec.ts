@@ -150,6 +150,7 @@ test('a proof is checked step by step, and an event that was changed is found ou
 });
 
 test('overview: numbers, and each plot as a table too', async ({ page, demo }) => {
+  await uptime(demo, 'role=web');
   await requestRestart(demo, 'role=web', 'for the overview');
   await signIn(page, demo, 'alice', '/overview');
   await expect(page.getByRole('main')).toContainText('of 3');
@@ -162,6 +163,15 @@ test('overview: numbers, and each plot as a table too', async ({ page, demo }) =
   await page.getByText('7 days', { exact: true }).click();
   await expect(page).toHaveURL(/days=/);
   await expect(runs.getByRole('row')).toHaveCount(8);
+  for (const [title, today] of [
+    ['Time to approval per day', /\d+ (m?s|min)/],
+    ['Nodes per day', /333$/],
+  ] as const) {
+    const plot = page.getByRole('region', { name: title, exact: true });
+    await expect(plot.locator('.recharts-surface').first()).toBeVisible();
+    await plot.getByText('Table', { exact: true }).click();
+    await expect(plot.getByRole('row').nth(1)).toHaveText(today);
+  }
   await noSerious(page);
   await expect(page.getByRole('region', { name: 'Busiest templates' })).toContainText('shop/restart-service');
 });

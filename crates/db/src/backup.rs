@@ -55,6 +55,7 @@ tables! {
     ratifications by "run_id, person" { run_id: text, person: text, envelope: text, at: int }
     results by "run_id, idx" { run_id: text, idx: int, envelope: text }
     audit_tiles by "level, idx" { level: int, idx: int, hashes: text }
+    node_days by "day" { day: int, least: int, most: int, total: int }
     audit_heads by "size" { size: int, note: text, at: int }
 }
 

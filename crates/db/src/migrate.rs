@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0004_account_keys.sql"),
     include_str!("../migrations/0005_renewals.sql"),
     include_str!("../migrations/0006_kept_rights.sql"),
+    include_str!("../migrations/0007_node_days.sql"),
 ];
 
 /// The schema version this program needs.

@@ -201,10 +201,14 @@ async fn the_overview_counts(place: Place) {
     let only = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     assert_eq!(overview::days(&mut tx, Some(&only(&["bank"])), since).await.unwrap().len(), 2);
     assert_eq!(overview::days(&mut tx, Some(&[]), since).await.unwrap(), []);
+    let times = |runs, p50_ms, p90_ms| overview::ApprovalTimes { runs, p50_ms, p90_ms };
+    let took = |runs, p50_ms, p90_ms| Some(times(runs, p50_ms, p90_ms));
     // By the last approval, of those that people approved: 1 to 10 s in the shop.
-    assert_eq!(overview::approval_times(&mut tx, Some(&only(&["shop"])), since).await.unwrap(), Some((10, 5000, 9000)));
-    assert_eq!(overview::approval_times(&mut tx, None, since).await.unwrap(), Some((11, 6000, 10_000)));
+    assert_eq!(overview::approval_times(&mut tx, Some(&only(&["shop"])), since).await.unwrap(), took(10, 5000, 9000));
+    assert_eq!(overview::approval_times(&mut tx, None, since).await.unwrap(), took(11, 6000, 10_000));
     assert_eq!(overview::approval_times(&mut tx, Some(&[]), since).await.unwrap(), None);
+    assert_eq!(overview::approval_days(&mut tx, None, since).await.unwrap(), [(day - 1, times(10, 5000, 9000)), (day, times(1, 60_000, 60_000))]);
+    assert_eq!(overview::approval_days(&mut tx, Some(&only(&["bank"])), since).await.unwrap(), [(day, times(1, 60_000, 60_000))]);
     let busiest = overview::busiest(&mut tx, None, since, 1).await.unwrap();
     assert_eq!(busiest, [("shop".to_owned(), "restart".to_owned(), 11)]);
     assert_eq!(overview::pending(&mut tx, None).await.unwrap(), 2, "whenever they were requested");

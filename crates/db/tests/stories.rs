@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use synod_db::task::{Ended, NewOutput, Sort, Started};
-use synod_db::{Db, Query, access, approval, backup, event, meta, node, object, params, run, session, task, user};
+use synod_db::{Db, Query, access, approval, backup, event, meta, node, object, overview, params, run, session, task, user};
 use synod_domain::approval::Decision;
 use synod_domain::event::{NewEvent, types};
 use synod_domain::object::Kind;
@@ -28,6 +28,7 @@ stories! {
     a_join_token_is_used_as_often_as_it_says
     names_of_nodes_are_unique_while_they_live
     streams_belong_to_the_latest_server
+    nodes_are_counted_day_by_day
     a_run_goes_its_way
     only_the_own_node_reports
     late_results_are_kept
@@ -236,6 +237,33 @@ async fn streams_belong_to_the_latest_server(place: Place) {
     node::forget_dead_servers(&mut tx, NOW).await.unwrap();
     assert_eq!(node::by_name(&mut tx, "web-1").await.unwrap().unwrap().server, None, "server b is not alive");
     tx.commit().await.unwrap();
+}
+
+async fn nodes_are_counted_day_by_day(place: Place) {
+    const DAY: i64 = 86_400_000;
+    let mut tx = place.db.begin().await.unwrap();
+    assert_eq!(overview::node_days(&mut tx, Timestamp(0)).await.unwrap(), []);
+    for n in 1..=3 {
+        node::insert(&mut tx, &machine(&format!("n{n}"), &format!("web-{n}"))).await.unwrap();
+    }
+    let stream = |n: i64| vec![node::Connected { node_id: format!("n{n}"), session: n, at: NOW.0 }];
+    // Two connected, then three, then one; on the next day, after one is removed, one of two.
+    for n in 1..=2 {
+        node::connected(&mut tx, "a", &stream(n)).await.unwrap();
+    }
+    overview::note_nodes(&mut tx, NOW).await.unwrap();
+    node::connected(&mut tx, "a", &stream(3)).await.unwrap();
+    overview::note_nodes(&mut tx, NOW).await.unwrap();
+    for n in 2..=3 {
+        node::disconnected(&mut tx, "a", &stream(n)).await.unwrap();
+    }
+    overview::note_nodes(&mut tx, NOW).await.unwrap();
+    node::remove(&mut tx, "n3", NOW).await.unwrap();
+    overview::note_nodes(&mut tx, Timestamp(NOW.0 + DAY)).await.unwrap();
+    let today = NOW.0 / DAY;
+    let of = |day, least, most, total| overview::NodeDay { day, least, most, total };
+    assert_eq!(overview::node_days(&mut tx, Timestamp(NOW.0 - DAY)).await.unwrap(), [of(today, 1, 3, 3), of(today + 1, 1, 1, 2)]);
+    assert_eq!(overview::node_days(&mut tx, Timestamp(NOW.0 + DAY)).await.unwrap(), [of(today + 1, 1, 1, 2)]);
 }
 
 fn request(id: &str, key: Option<&str>) -> run::Run {

@@ -1422,7 +1422,7 @@ export interface components {
             /** @description SHA-256 of the certificate authority, for `--ca-fingerprint`. */
             caFingerprint: string;
         };
-        /** @description The runs requested on one day. */
+        /** @description One day: the runs requested on it, and the nodes. */
         Day: {
             /** @description `2026-11-23`, in UTC. */
             day: string;
@@ -1430,6 +1430,8 @@ export interface components {
             phases: {
                 [key: string]: number;
             };
+            approval?: components["schemas"]["ApprovalTimes"] | null;
+            nodes?: components["schemas"]["NodeDay"] | null;
         };
         /**
          * @description What one person decided.
@@ -1818,6 +1820,24 @@ export interface components {
             labels: {
                 [key: string]: string | null;
             };
+        };
+        /** @description How many nodes were connected on a day. */
+        NodeDay: {
+            /**
+             * Format: int32
+             * @description The fewest at once, looked at each minute.
+             */
+            least: number;
+            /**
+             * Format: int32
+             * @description The most at once.
+             */
+            most: number;
+            /**
+             * Format: int32
+             * @description How many there were at the end of it, or are now.
+             */
+            total: number;
         };
         /** @description One node as the manifest commits to it. */
         NodeEntry: {

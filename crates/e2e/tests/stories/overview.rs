@@ -35,10 +35,15 @@ async fn the_overview_counts_what_one_may_see(h: Harness) {
     assert_eq!(seen.templates.iter().map(|t| (t.template.as_str(), t.runs)).collect::<Vec<_>>(), [("t", 3), ("u", 1)]);
     let everywhere: Overview = h.client("alice").await.get(&format!("{API}/overview")).await.unwrap();
     assert_eq!((everywhere.days.len(), everywhere.nodes.unwrap().connected), (14, 2));
+    let (today, before) = everywhere.days.split_last().unwrap();
+    assert!(today.nodes.as_ref().is_some_and(|nodes| (nodes.least, nodes.most, nodes.total) == (2, 2, 2)), "{today:?}");
+    assert_eq!(today.approval.as_ref().map(|times| times.runs), Some(3));
+    assert!(before.iter().all(|day| day.nodes.is_none() && day.approval.is_none()));
     // Who may see no runs sees none of this.
     let erin: Overview = h.client("erin").await.get(&format!("{API}/overview")).await.unwrap();
     assert!(erin.days.iter().all(|day| day.phases.is_empty()) && erin.templates.is_empty() && erin.pending == 0);
     assert!(erin.approval.is_none() && erin.success_rate.is_none() && erin.nodes.is_none());
+    assert!(erin.days.iter().all(|day| day.approval.is_none() && day.nodes.is_none()));
     for days in ["0", "91"] {
         refused(bob.get::<Overview>(&format!("{API}/overview?days={days}")).await, "SYN-1008");
     }

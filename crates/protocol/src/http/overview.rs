@@ -40,7 +40,7 @@ pub struct Overview {
     pub unratified: u32,
 }
 
-/// The runs requested on one day.
+/// One day: the runs requested on it, and the nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Day {
@@ -48,6 +48,12 @@ pub struct Day {
     pub day: String,
     /// How many stand in each phase now; phases without any are left out.
     pub phases: BTreeMap<String, u32>,
+    /// How long approval of them took; absent when nothing was approved by people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalTimes>,
+    /// The nodes on that day; absent for who may not see nodes, and where no server ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<NodeDay>,
 }
 
 /// How long approval took.
@@ -71,6 +77,17 @@ pub struct BusyTemplate {
     pub template: String,
     /// So many runs.
     pub runs: u32,
+}
+
+/// How many nodes were connected on a day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NodeDay {
+    /// The fewest at once, looked at each minute.
+    pub least: u32,
+    /// The most at once.
+    pub most: u32,
+    /// How many there were at the end of it, or are now.
+    pub total: u32,
 }
 
 /// How many nodes there are.

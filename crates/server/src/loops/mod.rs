@@ -23,6 +23,7 @@ pub fn spawn(tasks: &mut JoinSet<()>, app: &Arc<App>, stop: &watch::Receiver<boo
     tasks.spawn(repeat(app.clone(), stop.clone(), "member", None, Duration::from_secs(3), crate::ops::system::heartbeat));
     tasks.spawn(repeat(app.clone(), stop.clone(), "trust", None, Duration::from_secs(2), |app| async move { crate::ops::trust::push(&app).await }));
     tasks.spawn(repeat(app.clone(), stop.clone(), "prune", None, Duration::from_secs(600), crate::ops::system::prune));
+    tasks.spawn(repeat(app.clone(), stop.clone(), "nodes", None, Duration::from_secs(60), crate::ops::system::count_nodes));
     tasks.spawn(repeat(app.clone(), stop.clone(), "strangers", None, Duration::from_secs(60), crate::ops::auth::tell_strangers));
     tasks.spawn(repeat(app.clone(), stop.clone(), "metrics", None, Duration::from_secs(10), crate::ops::metrics::catch_up));
     if !app.db.dialect().has_one_writer() {

@@ -83,6 +83,20 @@ pub async fn heartbeat(app: Arc<App>) -> Result<()> {
     Ok(())
 }
 
+/// A server that has just started waits so long for agents to come back before it counts who is there.
+const SETTLED_MS: i64 = 30_000;
+
+/// Notes how many nodes are connected, for the figures of the day.
+pub async fn count_nodes(app: Arc<App>) -> Result<()> {
+    let now = app.clock.now();
+    if now.0 - app.member().started_at.0 < SETTLED_MS {
+        return Ok(());
+    }
+    let mut tx = app.db.begin().await?;
+    synod_db::overview::note_nodes(&mut tx, now).await?;
+    tx.commit().await
+}
+
 /// Forgets what nobody needs any more.
 pub async fn prune(app: Arc<App>) -> Result<()> {
     let now = app.clock.now();

@@ -16,8 +16,12 @@ import { Plot } from './plot';
 
 type Shown = Schemas['Overview'];
 
-const RunsChart = lazy(() => import('./charts').then((charts) => ({ default: charts.RunsChart })));
-const RateChart = lazy(() => import('./charts').then((charts) => ({ default: charts.RateChart })));
+type Charts = typeof import('./charts');
+const chart = (name: keyof Charts) => lazy(() => import('./charts').then((charts) => ({ default: charts[name] })));
+const RunsChart = chart('RunsChart');
+const RateChart = chart('RateChart');
+const ApprovalChart = chart('ApprovalChart');
+const NodesChart = chart('NodesChart');
 
 const PERIODS = ['7', '14', '30', '90'];
 
@@ -82,7 +86,9 @@ function Numbers({ data }: { data: Shown }) {
         value={data.approval ? duration(data.approval.p50Seconds * 1000) : 'none yet'}
         about={
           data.approval
-            ? `half of ${data.approval.runs} runs; nine of ten within ${duration(data.approval.p90Seconds * 1000)}`
+            ? data.approval.runs === 1
+              ? 'of the one run that people approved'
+              : `half of ${data.approval.runs} runs; nine of ten within ${duration(data.approval.p90Seconds * 1000)}`
             : 'from the request to the last approval'
         }
       />
@@ -142,6 +148,26 @@ function Plots({ data }: { data: Shown }) {
       >
         <RateChart days={days} />
       </Plot>
+      <Plot
+        title="Time to approval per day"
+        head={['Day', 'Approved', 'Half within', 'Nine of ten within']}
+        rows={newest.map(({ day, approval }) => [
+          dayName(day),
+          approval?.runs ?? 0,
+          ...[approval?.p50Seconds, approval?.p90Seconds].map((seconds) => (seconds === undefined ? '–' : duration(seconds * 1000))),
+        ])}
+      >
+        <ApprovalChart days={days} />
+      </Plot>
+      {data.nodes && (
+        <Plot
+          title="Nodes per day"
+          head={['Day', 'Fewest connected', 'Most connected', 'All']}
+          rows={newest.map(({ day, nodes }) => [dayName(day), ...[nodes?.least, nodes?.most, nodes?.total].map((count) => count ?? '–')])}
+        >
+          <NodesChart days={days} />
+        </Plot>
+      )}
       <Busiest templates={data.templates} />
     </SimpleGrid>
   );
