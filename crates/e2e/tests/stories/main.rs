@@ -21,6 +21,7 @@ mod life;
 mod overview;
 mod passkeys;
 mod policies;
+mod publishing;
 mod rollout;
 mod security;
 mod sessions;
