@@ -18,6 +18,7 @@ mod history;
 mod hostile;
 mod killed;
 mod life;
+mod lost_events;
 mod overview;
 mod passkeys;
 mod policies;
