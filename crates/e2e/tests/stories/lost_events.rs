@@ -1,24 +1,32 @@
-//! Events that somebody took out of the database are missed.
+//! Events that somebody took out of the database: what is logged already is missed, and what was not yet stops the log until it
+//! is put back.
 
 use serde_json::json;
 use synod_db::audit as stored;
 use synod_db::event;
-use synod_domain::event::types;
+use synod_domain::event::{NewEvent, types};
 use synod_e2e::cli::Shell;
 use synod_e2e::*;
+use synod_protocol::http::audit::AuditProof;
 
 stories! {
     what_is_gone_is_missed_until_it_is_known
+    an_event_that_is_gone_before_it_was_logged_stops_the_log
 }
 
 // Exit codes, as `synod exit-codes` lists them.
 const DIFFERS: i32 = 1;
 const USAGE: i32 = 2;
+const INTERNAL: i32 = 8;
 
 async fn alice(h: &Harness) -> Shell {
     let shell = Shell::new(h.dir.path(), "alice");
     shell.with_password(&["login", &h.url(), "--user", "alice"]).await.ok();
     shell
+}
+
+fn noted(n: u32) -> NewEvent {
+    NewEvent { kind: types::USER_CHANGED, subject: format!("user/{n}"), namespace: None, run: None, actor: "system".into(), data: json!({"n": n}) }
 }
 
 /// How many events the log has, and how many were recorded.
@@ -75,4 +83,40 @@ async fn what_is_gone_is_missed_until_it_is_known(h: Harness) {
     put_back(&h).await;
     let said = alice.synod("audit verify").await.ok();
     assert!(said.out.contains("holds: the root of") && !said.out.contains("only the hashes"), "{said:?}");
+}
+
+async fn an_event_that_is_gone_before_it_was_logged_stops_the_log(h: Harness) {
+    let alice = alice(&h).await;
+    let client = h.client("alice").await;
+    let before = whole(&h).await;
+    // In one transaction, so that the log cannot be quicker than the thief.
+    let mut tx = h.app().db.begin().await.unwrap();
+    event::append(&mut tx, &(0..5).map(noted).collect::<Vec<_>>(), h.clock.now()).await.unwrap();
+    for step in ["CREATE TABLE away AS SELECT * FROM events WHERE subject = 'user/2'", "DELETE FROM events WHERE subject = 'user/2'"] {
+        tx.execute(step, Vec::new()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    h.app().ring_events();
+    let gone = before + 3;
+    // What comes before it is logged; it and what comes after is not, and nothing is put in its place.
+    until("the log up to the gap", async || (sizes(&h).await.0 == gone - 1).then_some(())).await;
+    let words = format!("event {gone} is not in the database, so the audit log cannot go on: since ");
+    for asked in [gone, gone + 1] {
+        let problem = refused(client.get::<AuditProof>(&format!("{API}/audit/proofs/{asked}")).await, "SYN-4108");
+        assert!(problem.detail.contains(&words) && problem.detail.contains(&format!("it stands at {} events", gone - 1)), "{}", problem.detail);
+    }
+    refused(client.get::<AuditProof>(&format!("{API}/audit/proofs/{}", gone + 1000)).await, "SYN-3000");
+    let said = alice.synod("audit verify").await.ends(INTERNAL).says(&["SYN-4108", &words, "docs/audit.md"]);
+    assert!(said.out.contains("holds: the root of"), "what is in the log holds: {said:?}");
+    let error = h.app().log.append(&h.app().db, h.clock.now()).await.unwrap_err();
+    assert_eq!((error.code().id, error.message().starts_with(&words)), ("SYN-4108", true), "{error}");
+    // Who may not see everything learns nothing of an event that is gone.
+    h.person("bob").await;
+    refused(h.client("bob").await.get::<AuditProof>(&format!("{API}/audit/proofs/{gone}")).await, "SYN-3000");
+    // Put back, the log goes on by itself.
+    put_back(&h).await;
+    let size = whole(&h).await;
+    assert!(size >= gone + 2);
+    let _: AuditProof = client.get(&format!("{API}/audit/proofs/{gone}")).await.unwrap();
+    alice.synod("audit verify").await.ok();
 }

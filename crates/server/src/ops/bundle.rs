@@ -6,7 +6,6 @@ use std::sync::Arc;
 use synod_db::event::{self, Filter};
 use synod_db::run::Run;
 use synod_db::{Query, approval, audit as stored, run, task, trust};
-use synod_domain::error::code;
 use synod_domain::event::{Event, types};
 use synod_domain::manifest::NodeEntry;
 use synod_domain::{Error, Result};
@@ -36,7 +35,9 @@ pub async fn run_bundle(ctx: &Ctx, id: &str, query: &BundleQuery) -> Result<Bund
     };
     let read = |text: &str| Envelope::read(text.as_bytes()).map_err(Error::internal);
     let roots = trust::roots_after(&mut tx, after).await?.iter().map(|root| read(&root.envelope)).collect::<Result<Vec<_>>>()?;
-    let head = stored::head(&mut tx).await?.ok_or_else(|| behind("the audit log holds nothing yet; its first events come within moments"))?;
+    let Some(head) = stored::head(&mut tx).await? else {
+        return Err(audit::behind(&mut tx, "the audit log holds nothing yet; its first events come within moments".into()).await);
+    };
     let logged = events(&mut tx, &row, head.size).await?;
     let mut delivered = approval::delivered(&mut tx, &row.id).await?;
     // By the root that was in force when it began, since later ones may not know the keys any more.
@@ -97,10 +98,6 @@ async fn results(db: &mut impl Query, run: &str, keys: &BTreeMap<String, String>
     Ok(found)
 }
 
-fn behind(why: &str) -> Error {
-    Error::new(code::LOG_BEHIND, why).retry_after(1)
-}
-
 /// What is logged about the run, which keys its nodes had, and when trust roots were published. What the run has come to must be
 /// in the log: a story without its end would look as if somebody had left it out.
 async fn events(db: &mut impl Query, run: &Run, size: u64) -> Result<Vec<Event>> {
@@ -110,7 +107,7 @@ async fn events(db: &mut impl Query, run: &Run, size: u64) -> Result<Vec<Event>>
     // Tasks of a run that goes on end all the time; their last events may follow later.
     let waits = |event: &Event| event.position > size && (run.phase.ended() || !event.kind.starts_with("synod.task."));
     if about.iter().any(waits) || !about.iter().any(|event| event.kind == types::RUN_REQUESTED) {
-        return Err(behind("the audit log does not contain the run's last events yet; they come within moments"));
+        return Err(audit::behind(db, "the audit log does not contain the run's last events yet; they come within moments".into()).await);
     }
     found.extend(about);
     found.retain(|event| event.position <= size);

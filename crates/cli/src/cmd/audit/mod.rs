@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use synod_domain::error::code;
 use synod_domain::merkle::Hash;
 use synod_protocol::http::audit::AuditProof;
+use synod_protocol::http::client::{Client, ClientError};
 use synod_trust::audit::{VerifierKey, check_inclusion, event_leaf};
 use synod_trust::strict::from_base64;
 
@@ -134,7 +136,18 @@ async fn judge(source: &Source<'_>, key: &VerifierKey, args: &VerifyArgs, app: &
              this as evidence; what is known to be gone for good is named with --allow-missing",
         ));
     }
+    if let Source::Server(client) = source {
+        goes_on(client, head.size).await?;
+    }
     Ok(Exit::Ok)
+}
+
+/// Fails where the server says that its log cannot go on after so many events: what came since is in no log.
+async fn goes_on(client: &Client, size: u64) -> Result<()> {
+    match client.get::<AuditProof>(&format!("{API}/audit/proofs/{}", size + 1)).await {
+        Err(ClientError::Problem(problem)) if problem.code == code::LOG_GAP.id => Err(ClientError::Problem(problem).into()),
+        _ => Ok(()),
+    }
 }
 
 /// One position, or the first and the last of several.
