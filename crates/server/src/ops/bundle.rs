@@ -41,14 +41,21 @@ pub async fn run_bundle(ctx: &Ctx, id: &str, query: &BundleQuery) -> Result<Bund
     let logged = events(&mut tx, &row, head.size).await?;
     let mut delivered = approval::delivered(&mut tx, &row.id).await?;
     // By the root that was in force when it began, since later ones may not know the keys any more.
-    if let Some(published) = in_force(&mut tx, &logged).await?
-        && let Some(cover) = Cover::of(&Arc::new(published), &document.manifest, entries.iter().map(|node| node.name.as_str()))
-    {
+    let cover = |published| Cover::of(&Arc::new(published), &document.manifest, entries.iter().map(|node| node.name.as_str()));
+    let began = place(&logged, types::RUN_STARTED).or_else(|| place(&logged, types::RUN_APPROVED));
+    if let Some(cover) = in_force(&mut tx, &logged, began).await?.and_then(cover) {
         let counted = cover.counted(&document.manifest, &document.digest, &delivered, row.started_at.unwrap_or(ctx.now));
         delivered.retain(|given| counted.contains(&given.person));
     }
     let approvals = delivered.iter().filter_map(|given| given.signature.as_deref()).map(read).collect::<Result<Vec<_>>>()?;
-    let ratifications = approval::ratifications(&mut tx, &row.id).await?.iter().map(|given| read(&given.envelope)).collect::<Result<Vec<_>>>()?;
+    let mut ratifications = approval::ratifications(&mut tx, &row.id).await?.iter().map(|given| read(&given.envelope)).collect::<Result<Vec<_>>>()?;
+    // One of them may have been lost to a later root before there were enough.
+    if let Some(ratified) = place(&logged, types::RUN_RATIFIED)
+        && let Some(cover) = in_force(&mut tx, &logged, Some(ratified)).await?.and_then(cover)
+        && let Ok(standing) = cover.stand_ratification(&document.manifest, &document.digest, &ratifications, ratified.time)
+    {
+        ratifications = standing.counted.iter().map(|(n, _)| ratifications[*n].clone()).collect();
+    }
     let keys: BTreeMap<String, String> = trust::node_keys_of_run(&mut tx, &row.id).await?.into_iter().map(|key| (key.digest, key.spki)).collect();
     let results = results(&mut tx, &row.id, &keys).await?;
     let tree = document.set_nodes(&entries)?;
@@ -115,10 +122,14 @@ async fn events(db: &mut impl Query, run: &Run, size: u64) -> Result<Vec<Event>>
     Ok(found)
 }
 
-/// The root that was in force where the run began, or is in force while it has not.
-async fn in_force(db: &mut impl Query, events: &[Event]) -> Result<Option<Published>> {
-    let place = |kind: &str| events.iter().find(|event| event.kind == kind && event.run.is_some()).map(|event| event.position);
-    let before = place(types::RUN_STARTED).or_else(|| place(types::RUN_APPROVED)).unwrap_or(u64::MAX);
+/// The event that tells so of the run.
+fn place<'a>(events: &'a [Event], kind: &str) -> Option<&'a Event> {
+    events.iter().find(|event| event.kind == kind && event.run.is_some())
+}
+
+/// The root that was in force at an event, or is in force now.
+async fn in_force(db: &mut impl Query, events: &[Event], at: Option<&Event>) -> Result<Option<Published>> {
+    let before = at.map_or(u64::MAX, |event| event.position);
     let published = events.iter().filter(|event| event.kind == types::TRUST_ROOT_PUBLISHED && event.position < before);
     let Some(digest) = published.filter_map(|event| event.data["digest"].as_str()).next_back() else { return Ok(None) };
     trust::by_digest(db, digest).await?.map(Published::read).transpose()
