@@ -234,7 +234,7 @@ mod tests {
             "verify run 0k3 --save b.json",
             "verify run 0k3 --offline b.json --trust-root sha256:00 --log-key n+00+k",
             "audit verify --from old --save new",
-            "audit verify --offline folder --log-key n+00+k",
+            "audit verify --offline folder --log-key n+00+k --allow-missing 7,12-15",
             "audit prove 17 -o json",
             "audit export folder",
             "break-glass restart-service -n shop --input service=web --target role=web --reason fire --rule night --watch -y",

@@ -152,6 +152,8 @@ pub mod code {
             "Only a run that was started by break-glass and was neither ratified nor closed by an incident does.";
         LOG_BEHIND = "SYN-4107", Unavailable, 503, "The audit log does not contain this yet",
             "Events reach the log within moments of being recorded. Repeat after the time in Retry-After.";
+        LOG_GAP = "SYN-4108", Internal, 500, "The audit log cannot go on",
+            "The event named was taken out of the database before it was logged, and the log leaves none out. Put its row back from a backup or a replica, as docs/audit.md shows; the log then goes on by itself. Nodes that enforce signatures refuse to work an hour after it stopped.";
         JOIN_TOKEN_INVALID = "SYN-5000", Unauthenticated, 401, "The join token is not accepted",
             "It is wrong, expired, revoked or used up. Make a new one with `synod token create-join`.";
         NODE_EXISTS = "SYN-5001", Conflict, 409, "A node of this name exists",

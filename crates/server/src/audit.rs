@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use synod_db::audit::{self as stored, Head, LOG_KEY};
 use synod_db::event::{self, Filter};
 use synod_db::{Db, Query, Tx, meta};
+use synod_domain::error::code;
 use synod_domain::merkle::Hash;
 use synod_domain::{Error, Result, Span, Timestamp};
 use synod_protocol::agent::Checkpoint;
@@ -103,12 +104,13 @@ impl AuditLog {
         let mut edge = self.edge.lock().await;
         let mut reader = db.reader().await?;
         let size = stored::head(&mut reader).await?.map_or(0, |head| head.size);
-        if event::last_position(&mut reader).await? <= size {
+        let last = event::last_position(&mut reader).await?;
+        if last <= size {
             return Ok(Appended::Whole);
         }
         let (mut tx, grown) = if db.dialect().has_one_writer() {
             // While hashes are computed here, others write.
-            let grown = self.grow(&mut edge, &mut reader).await?;
+            let grown = self.grow(&mut edge, last, &mut reader).await?;
             drop(reader);
             (db.begin().await?, grown)
         } else {
@@ -118,7 +120,7 @@ impl AuditLog {
                 tx.rollback().await?;
                 return Ok(Appended::Elsewhere);
             }
-            let grown = self.grow(&mut edge, &mut tx).await?;
+            let grown = self.grow(&mut edge, last, &mut tx).await?;
             (tx, grown)
         };
         let (from, Some(grown)) = grown else { return Ok(Appended::Whole) };
@@ -131,9 +133,10 @@ impl AuditLog {
         Ok(if added < u64::from(BATCH) { Appended::Whole } else { Appended::More })
     }
 
-    /// Computes the tree with the next events; the size before it, and nothing when there are none.
-    async fn grow(&self, known: &mut Option<Edge>, db: &mut impl Query) -> Result<(u64, Option<Grown>)> {
-        let from = stored::head(db).await?.map_or(0, |head| head.size);
+    /// Computes the tree with the next events; the size before it, and nothing when there are none. Up to `last` there were some.
+    async fn grow(&self, known: &mut Option<Edge>, last: u64, db: &mut impl Query) -> Result<(u64, Option<Grown>)> {
+        let head = stored::head(db).await?;
+        let from = head.as_ref().map_or(0, |head| head.size);
         // Another server may have appended since.
         let edge = match known.take().filter(|edge| edge.size() == from) {
             Some(edge) => edge,
@@ -144,9 +147,12 @@ impl AuditLog {
         for (expected, event) in (from + 1..).zip(event::list(db, &next).await?) {
             // A leaf's place is its event's position; with one left out, every later proof would be about another event.
             if event.position != expected {
-                return Err(Error::internal(format!("the audit log cannot go on: event {expected} is not in the database, but {} is", event.position)));
+                break;
             }
             leaves.push(event_leaf(&event)?);
+        }
+        if leaves.is_empty() && last > from {
+            return Err(stands(head.as_ref()));
         }
         let grown = if leaves.is_empty() { None } else { Some(edge.grow(&leaves).map_err(Error::internal)?) };
         *known = Some(edge);
@@ -198,6 +204,32 @@ impl AuditLog {
         }
         kept.insert((old, new), made.clone());
         Ok(made)
+    }
+}
+
+/// That the event after a head is gone, although later ones were recorded or its place was given out.
+fn stands(head: Option<&Head>) -> Error {
+    let (size, since) = head.map_or((0, "it holds nothing yet".to_owned()), |head| (head.size, format!("since {} it stands at {} events", head.at, head.size)));
+    Error::new(code::LOG_GAP, format!("event {} is not in the database, so the audit log cannot go on: {since}", size + 1))
+}
+
+/// Why the log cannot go on, if it cannot.
+pub async fn gap(db: &mut impl Query) -> Result<Option<Error>> {
+    let head = stored::head(db).await?;
+    let size = head.as_ref().map_or(0, |head| head.size);
+    if event::last_position(db).await? <= size {
+        return Ok(None);
+    }
+    let next = Filter { after: Some(size), global: true, limit: 1, ..Filter::default() };
+    let there = event::list(db, &next).await?.first().is_some_and(|event| event.position == size + 1);
+    Ok((!there).then(|| stands(head.as_ref())))
+}
+
+/// That the log does not hold something yet; or, if it is so, that it cannot.
+pub async fn behind(db: &mut impl Query, why: String) -> Error {
+    match gap(db).await {
+        Ok(None) => Error::new(code::LOG_BEHIND, why).retry_after(1),
+        Ok(Some(gap)) | Err(gap) => gap,
     }
 }
 

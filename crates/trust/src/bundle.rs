@@ -23,7 +23,7 @@ use crate::envelope::Envelope;
 use crate::root::{Chain, Root};
 use crate::{result, strict};
 
-use story::{At, NodeKeys, Story, named_key, time};
+use story::{At, NodeKeys, Places, Story, named_key, time};
 pub use story::{WholeLog, compare};
 
 /// The version of the file's form.
@@ -179,7 +179,7 @@ pub fn verify_bundle(bundle: &Bundle, pinned: &str, log: &VerifierKey, now: Time
     let (Ok(manifest), Ok(chain)) = (manifest, chain) else { return report };
     nodes(bundle, &manifest, &mut report);
     report.say("story", story.check(bundle.phase, !bundle.results.is_empty()));
-    let recorded = story.decisions(bundle, &manifest, &mut report);
+    let recorded = story.decisions(bundle, &manifest, &chain, &mut report);
     results(bundle, &manifest, &keys, &story, now, &mut report);
     let case = Case { bundle, manifest: &manifest, chain: &chain, story: &story, recorded: &recorded, now };
     match &manifest.break_glass {
@@ -209,8 +209,7 @@ struct Case<'a> {
     manifest: &'a Manifest,
     chain: &'a Chain,
     story: &'a Story<'a>,
-    /// Where the decisions were recorded, by person.
-    recorded: &'a BTreeMap<String, At>,
+    recorded: &'a Places,
     now: Timestamp,
 }
 
@@ -453,6 +452,7 @@ impl Case<'_> {
         let mut by = Err("no node is shown, so no rule can be looked up".to_owned());
         for node in &bundle.nodes {
             let agreed = approval::judge_ratification(root, manifest, &bundle.digest, &bundle.ratifications, &node.name, at.time)
+                .and_then(|agreed| agreed.decisions.iter().try_for_each(|decided| self.check_kept(decided)).map(|()| agreed))
                 .map_err(|why| format!("not ratified: {why}"))?;
             by = Ok(format!("ratified by {}", agreed.decisions.iter().map(|d| d.person.as_str()).collect::<Vec<_>>().join(", ")));
         }
@@ -471,7 +471,8 @@ impl Case<'_> {
 
     /// Refuses a decision by a key that was lost before it was recorded, whatever time the decision tells of itself.
     fn check_kept(&self, decided: &approval::Verified) -> Result<(), Refused> {
-        let by = self.recorded.get(&decided.person).map_or(decided.at, |at| at.time.max(decided.at));
+        let given = if decided.statement.ratifies { types::RATIFICATION_GIVEN } else { types::APPROVAL_GIVEN };
+        let by = self.recorded.get(&(given, decided.person.clone())).map_or(decided.at, |at| at.time.max(decided.at));
         match self.chain.newest().revoked(&decided.key).filter(|revoked| revoked.at <= by) {
             Some(revoked) => Err(Refused::Revoked { key: decided.key.clone(), at: revoked.at }),
             None => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::audit::NoteSigner;
-use crate::testing::{self, Signer, doc, hour, manifest as sample, result as went_well, root_json, signed_root, signer};
+use crate::testing::{self, After, Signer, doc, hour, manifest as sample, result as went_well, root_json, signed_root, signer};
 use serde_json::json;
 
 fn judged(change: impl FnOnce(&mut Bundle)) -> Report {
@@ -268,6 +268,59 @@ fn a_lost_key_does_not_count_by_a_time_its_thief_wrote() {
     };
     assert_eq!(with(2), [""; 0]);
     assert!(with(3).iter().any(|f| f.contains("was revoked at")));
+}
+
+#[test]
+fn nor_does_it_ratify() {
+    // All three ratified at four. Bob's key turns out to have been lost since some hour, in a root that came after.
+    let lost = |since: i64| {
+        let mut next = next_root();
+        let fresh = Signer::p256("bob's new");
+        next["principals"][1]["keys"] = json!([fresh.spec()]);
+        next["revoked"] = json!([{"key": signer("bob").key().id(), "at": hour(since), "reason": "lost"}]);
+        let data = json!({"version": 2, "digest": doc(&next).seal().1});
+        let change = |all: &mut Vec<Value>| published(all, 17, data.clone());
+        let mut all = testing::break_glass_events(After::Ratified);
+        change(&mut all);
+        let (mut bundle, pinned, key, now) = testing::break_glass_bundle_of(After::Ratified, change);
+        bundle.roots.push(signed_root(&next, &[&signer("ann"), &signer("carol"), &fresh]));
+        bundle.events.push(testing::logged_among(&all, 17));
+        failures(verify_bundle(&bundle, &pinned, &key, now))
+    };
+    assert_eq!(lost(5), [""; 0]);
+    let found = lost(4);
+    assert!(found.len() == 1 && found[0].starts_with("after the fact: not ratified: ") && found[0].contains("was revoked at"), "{found:?}");
+}
+
+#[test]
+fn whose_a_decision_is_must_be_known_even_where_it_led_to_nothing() {
+    // Nobody judges by how many it was ratified, since an incident was recorded; and nobody judges a run that was given up.
+    let (glass, pinned, key, now) = testing::break_glass_bundle(After::Incident);
+    let judge = |change: &dyn Fn(&mut Envelope)| {
+        let mut bundle = glass.clone();
+        change(&mut bundle.ratifications[0]);
+        failures(verify_bundle(&bundle, &pinned, &key, now))
+    };
+    assert_eq!(judge(&|_| {}), [""; 0]);
+    let other = glass.approvals[0].signatures[0].sig.clone();
+    let found = judge(&move |envelope| envelope.signatures[0].sig = other.clone());
+    assert!(found.len() == 1 && found[0].starts_with("ratification of bob: ") && found[0].contains("does not count"), "{found:?}");
+    let found = judge(&|envelope| envelope.payload = strict::to_base64(b"{}"));
+    assert!(found.len() == 1 && found[0].starts_with("ratification: "), "{found:?}");
+    let given_up = |change: &dyn Fn(&mut Bundle)| {
+        let (mut bundle, pinned, key, now) = testing::bundle_of(|all| {
+            all[8]["type"] = json!(types::RUN_CANCELLED);
+            all[9..14].iter_mut().for_each(|event| event["type"] = json!(types::USER_CREATED));
+        });
+        bundle.phase = Phase::Cancelled;
+        bundle.results.clear();
+        bundle.events.truncate(9);
+        change(&mut bundle);
+        failures(verify_bundle(&bundle, &pinned, &key, now))
+    };
+    assert_eq!(given_up(&|_| {}), [""; 0]);
+    let found = given_up(&|b| b.approvals[0].signatures[0].sig = b.approvals[1].signatures[0].sig.clone());
+    assert!(found.len() == 1 && found[0].starts_with("decision of ann: "), "{found:?}");
 }
 
 #[test]

@@ -1,21 +1,16 @@
 //! Signers of every kind with fixed keys, and a root, a manifest and approvals that are right: for tests, fuzzing and
 //! measurements. The keys are known to everybody.
 
+mod evidence;
+
 use aws_lc_rs::agreement;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use synod_domain::approval::Decision;
-use synod_domain::canonical::canonical;
-use synod_domain::event::types;
-use synod_domain::manifest::{Manifest, NodeEntry, NodeSet, node_tree};
-use synod_domain::merkle::{Hash, leaf_hash};
+use synod_domain::manifest::{Manifest, NodeEntry, NodeSet};
 use synod_domain::time::Timestamp;
 
-use crate::audit::{Edge, Grown, HashReader, NoteSigner, Tile, VerifierKey, prove_inclusion};
-use crate::bundle::{self, Bundle, LoggedEvent, NodeResult};
 use crate::crypto::{PublicKey, sha256};
 use crate::envelope::Envelope;
 use crate::key::{Key, KeySpec, PasskeySpec, Purpose, to_cose};
@@ -23,6 +18,8 @@ use crate::result::ResultStatement;
 use crate::root::{Root, RootDoc};
 use crate::webauthn::{Assertion, Passkeys, challenge};
 use crate::{approval, result, sshsig, strict};
+
+pub use evidence::*;
 
 /// What sort of key a signer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -372,145 +369,4 @@ pub fn result(manifest: &Manifest, index: u32) -> ResultStatement {
         started_at: Some(hour(3)),
         finished_at: hour(3),
     }
-}
-
-/// Tiles in memory.
-#[derive(Debug, Clone, Default)]
-pub struct Tiles(pub BTreeMap<(u8, u64), Vec<Hash>>);
-
-impl HashReader for Tiles {
-    fn tile(&self, tile: Tile) -> Result<Vec<Hash>, String> {
-        self.0.get(&(tile.level, tile.index)).cloned().ok_or_else(|| "not stored".into())
-    }
-}
-
-impl Tiles {
-    /// Stores what growing a tree made.
-    pub fn put(&mut self, grown: &Grown) {
-        self.0.extend(grown.tiles.iter().map(|(tile, hashes)| ((tile.level, tile.index), hashes.clone())));
-    }
-}
-
-/// The key of the sample log.
-pub fn log_key() -> NoteSigner {
-    NoteSigner::from_seed("log.example.com", &[3; 32]).expect("a sound name")
-}
-
-fn texts(path: &[Hash]) -> Vec<String> {
-    path.iter().map(|hash| strict::to_base64(hash)).collect()
-}
-
-fn event(kind: &str, run: Option<&str>, data: Value, position: u64, at: i64) -> Value {
-    let mut event = json!({
-        "specversion": "1.0", "id": format!("{position}"), "source": "synod", "type": kind, "subject": "x", "time": hour(at),
-        "datacontenttype": "application/json", "actor": "system", "position": position, "data": data
-    });
-    if let Some(run) = run {
-        event["run"] = json!(run);
-        event["subject"] = json!(format!("run/{run}"));
-    }
-    event
-}
-
-/// What the log tells of the sample run, from the joining of its nodes to its end, and of other things after.
-pub fn events(manifest: &Manifest, keys: &[String]) -> Vec<Value> {
-    let (_, digest) = manifest.seal().expect("a manifest");
-    let mut all: Vec<Value> = Vec::new();
-    let mut add = |kind: &str, about: bool, data: Value, at: i64| {
-        let position = all.len() as u64 + 1;
-        all.push(event(kind, about.then_some(manifest.run.as_str()), data, position, at));
-        all.len() - 1
-    };
-    for (node, key) in nodes().iter().zip(keys) {
-        add(types::NODE_JOINED, false, json!({"id": node.id, "key": key}), 0);
-    }
-    add(types::TRUST_ROOT_PUBLISHED, false, json!({"version": 1, "digest": doc(&root_json()).seal().1}), 0);
-    add(types::RUN_REQUESTED, true, json!({"digest": digest}), 1);
-    let people = ["ann", "bob", "carol"];
-    for name in people {
-        add(types::APPROVAL_GIVEN, true, json!({"decision": "approve", "digest": digest, "comment": "", "key": signer(name).key().id()}), 2);
-    }
-    add(types::RUN_APPROVED, true, json!({"digest": digest}), 2);
-    add(types::RUN_STARTED, true, json!({"nodes": 3}), 3);
-    let first = (0..3).map(|_| add(types::TASK_ENDED, true, json!({"phase": "succeeded"}), 3)).min().unwrap_or_default();
-    add(types::RUN_SUCCEEDED, true, json!({"succeeded": 3}), 3);
-    for _ in 0..6 {
-        add(types::USER_CREATED, false, json!({}), 4);
-    }
-    for n in 0..3 {
-        all[first + n]["subject"] = json!(format!("task/{}.{n}", manifest.run));
-    }
-    for (n, name) in people.iter().enumerate() {
-        all[5 + n]["actor"] = json!(format!("user:{name}"));
-    }
-    all
-}
-
-/// How many events of the sample log are about the run, its nodes and its root.
-pub const ABOUT: usize = 14;
-
-/// A bundle of the sample run on its three nodes, the digest of its root, the log's key, and a time to judge it at.
-pub fn bundle() -> (Bundle, String, VerifierKey, Timestamp) {
-    bundle_of(|_| {})
-}
-
-/// The events of the sample log.
-pub fn logged_events() -> Vec<Value> {
-    let keys: Vec<String> = node_signers().iter().map(|signer| result::key_id(&signer.public().to_spki())).collect();
-    events(&manifest(), &keys)
-}
-
-fn node_signers() -> Vec<Signer> {
-    (0..3).map(|n| Signer::p256(&format!("node {n}"))).collect()
-}
-
-/// A log of these events.
-fn grown(all: &[Value]) -> (Tiles, Hash, u64) {
-    let leaves: Vec<Hash> = all.iter().map(|e| leaf_hash(&canonical(e).expect("JSON"))).collect();
-    let grown = Edge::empty().grow(&leaves).expect("a small log");
-    let mut tiles = Tiles::default();
-    tiles.put(&grown);
-    (tiles, grown.root, leaves.len() as u64)
-}
-
-/// The event at a place of the sample log, with its proof.
-pub fn logged(place: usize, change: impl FnOnce(&mut Vec<Value>)) -> LoggedEvent {
-    let mut all = logged_events();
-    change(&mut all);
-    let (tiles, _, size) = grown(&all);
-    LoggedEvent { event: all[place].clone(), index: place as u64, proof: texts(&prove_inclusion(place as u64, size, &tiles).expect("a leaf")) }
-}
-
-/// The same of a log in which something else stands, signed and proven.
-pub fn bundle_of(change: impl FnOnce(&mut Vec<Value>)) -> (Bundle, String, VerifierKey, Timestamp) {
-    let manifest = manifest();
-    let (bytes, digest) = manifest.seal().expect("a manifest");
-    let signers = node_signers();
-    let spki: Vec<Vec<u8>> = signers.iter().map(|s| s.public().to_spki()).collect();
-    let mut all = logged_events();
-    change(&mut all);
-    let (tiles, root, size) = grown(&all);
-    let tree = node_tree(&nodes()).expect("nodes");
-    let node = |(n, e): (usize, NodeEntry)| bundle::Node { index: n as u32, id: e.id, name: e.name, path: texts(&tree.path(n).expect("a leaf")) };
-    let outcome = |n: usize| {
-        let statement = result(&manifest, n as u32);
-        NodeResult { envelope: statement.signed(&spki[n], &signers[n].bare(&statement.to_be_signed())), spki: strict::to_base64(&spki[n]) }
-    };
-    let logged =
-        |(n, e): (usize, &Value)| LoggedEvent { event: e.clone(), index: n as u64, proof: texts(&prove_inclusion(n as u64, size, &tiles).expect("a leaf")) };
-    let bundle = Bundle {
-        ratifications: Vec::new(),
-        version: bundle::VERSION,
-        run: manifest.run.clone(),
-        manifest: strict::to_base64(&bytes),
-        digest,
-        phase: synod_domain::run::Phase::Succeeded,
-        approvals: ["ann", "bob", "carol"].iter().map(|name| yes(name, &manifest)).collect(),
-        roots: vec![signed_root(&root_json(), &[&signer("ann"), &signer("bob")])],
-        nodes: nodes().into_iter().enumerate().map(node).collect(),
-        results: (0..3).map(outcome).collect(),
-        events: all[..ABOUT].iter().enumerate().map(logged).collect(),
-        checkpoint: log_key().sign(size, &root),
-    };
-    (bundle, doc(&root_json()).seal().1, log_key().verifier().clone(), hour(100))
 }

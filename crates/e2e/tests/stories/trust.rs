@@ -28,6 +28,7 @@ stories! {
     one_may_go_ahead_alone_and_answers_for_it
     break_glass_is_bounded_when_it_is_signed
     an_incident_closes_what_nobody_ratifies
+    a_ratification_that_counts_no_more_is_left_out
     nobody_starts_alone_what_they_wrote
     a_root_that_asks_for_less_lets_pending_runs_begin
     a_decision_signed_ahead_counts_on_a_node_that_is_behind
@@ -315,6 +316,33 @@ async fn an_incident_closes_what_nobody_ratifies(h: Harness) {
     assert_eq!(closed.summary.ratification, Some(Ratification::Incident));
     refused(ratify(&h, "carol", &closed).await, "SYN-4106");
     assert_eq!(h.event(&format!("&run={id}"), "synod.run.incident_recorded").await.data["reference"], "INC-1");
+}
+
+/// One who ratified loses the key before enough did: the others make it up, and the evidence holds.
+async fn a_ratification_that_counts_no_more_is_left_out(h: Harness) {
+    let pinned = shop(&h).await;
+    let _agent = h.judging("web-1", TrustMode::Enforce, &pinned, None).await;
+    let bob = h.client("bob").await;
+    let run = request(&bob, &RunRequest { break_glass: Some("night".into()), ..ask("t", json!({})) }).await.unwrap();
+    send(&bob, &run, Decision::Approve, h.statement("bob", &run, |said| said.break_glass = true)).await.unwrap();
+    let done = ended(&bob, &run.summary.id).await;
+    assert_eq!(ratify(&h, "carol", &done).await.unwrap().summary.ratification, Some(Ratification::Unratified));
+    h.clock.shift(1000);
+    // From now on dave approves instead of carol.
+    let mut next = h.root_json(2, Some(&pinned));
+    next["principals"][2]["name"] = json!("dave");
+    next["principals"][2]["keys"] = json!([signer("dave").spec()]);
+    next["revoked"] = json!([{"key": signer("carol").key().id(), "at": h.clock.now(), "reason": "left"}]);
+    h.publish(&next, &["alice", "bob"]).await.unwrap();
+    h.apply(vec![binding(Some("shop"), "approver", "dave")]).await;
+    assert_eq!(ratify(&h, "dave", &done).await.unwrap().summary.ratification, Some(Ratification::Unratified), "carol's counts no more");
+    let ratified = ratify(&h, "alice", &done).await.unwrap();
+    assert_eq!(ratified.summary.ratification, Some(Ratification::Ratified));
+    let (whole, log) = bundle(&h.client("alice").await, &ratified).await;
+    assert_eq!(whole.ratifications.len(), 2);
+    let report = verify_bundle(&whole, &pinned, &log, h.clock.now());
+    assert!(report.ok(), "{report:#?}");
+    assert!(report.unproven.iter().any(|words| words.contains("what carol said")), "{:?}", report.unproven);
 }
 
 async fn nobody_starts_alone_what_they_wrote(h: Harness) {

@@ -85,23 +85,24 @@ pub async fn proof(ctx: &Ctx, position: &str) -> Result<AuditProof> {
     let number: u64 = position.parse().ok().filter(|n| (1..i64::MAX as u64).contains(n)).ok_or_else(unknown)?;
     let mut reader = ctx.app.db.reader().await?;
     let Some(event) = range(&mut reader, number - 1, 1).await?.into_iter().find(|event| event.position == number) else {
-        let logged = stored::head(&mut reader).await?.is_some_and(|head| head.size >= number);
         // Whose event it was is gone with it, so only those who may see all are told.
-        return Err(if logged && ctx.require(Action::AuditRead, &Resource::system()).is_ok() {
-            Error::new(
-                code::NOT_FOUND,
-                format!("event {number} is in the audit log, but only its hash is kept: the event itself was taken out of the database"),
-            )
-        } else {
-            unknown()
-        });
+        if ctx.require(Action::AuditRead, &Resource::system()).is_err() {
+            return Err(unknown());
+        }
+        if stored::head(&mut reader).await?.is_some_and(|head| head.size >= number) {
+            let why = format!("event {number} is in the audit log, but only its hash is kept: the event itself was taken out of the database");
+            return Err(Error::new(code::NOT_FOUND, why));
+        }
+        let recorded = event::last_position(&mut reader).await? >= number;
+        return Err(if recorded { audit::gap(&mut reader).await?.unwrap_or_else(unknown) } else { unknown() });
     };
     match &event.namespace {
         Some(namespace) => ctx.require(Action::EventRead, &Resource::namespace(namespace))?,
         None => ctx.require(Action::EventReadAll, &Resource::system())?,
     }
-    let behind = || Error::new(code::LOG_BEHIND, format!("event {number} is recorded, but not in the audit log yet")).retry_after(1);
-    let head = stored::head(&mut reader).await?.filter(|head| head.size >= number).ok_or_else(behind)?;
+    let Some(head) = stored::head(&mut reader).await?.filter(|head| head.size >= number) else {
+        return Err(audit::behind(&mut reader, format!("event {number} is recorded, but not in the audit log yet")).await);
+    };
     let index = number - 1;
     let path = audit::inclusions(&mut reader, &[index], head.size).await?.into_iter().next().unwrap_or_default();
     Ok(AuditProof { event, index, proof: path.iter().map(|hash| STANDARD.encode(hash)).collect(), checkpoint: head.note })

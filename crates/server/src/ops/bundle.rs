@@ -6,7 +6,6 @@ use std::sync::Arc;
 use synod_db::event::{self, Filter};
 use synod_db::run::Run;
 use synod_db::{Query, approval, audit as stored, run, task, trust};
-use synod_domain::error::code;
 use synod_domain::event::{Event, types};
 use synod_domain::manifest::NodeEntry;
 use synod_domain::{Error, Result};
@@ -36,18 +35,27 @@ pub async fn run_bundle(ctx: &Ctx, id: &str, query: &BundleQuery) -> Result<Bund
     };
     let read = |text: &str| Envelope::read(text.as_bytes()).map_err(Error::internal);
     let roots = trust::roots_after(&mut tx, after).await?.iter().map(|root| read(&root.envelope)).collect::<Result<Vec<_>>>()?;
-    let head = stored::head(&mut tx).await?.ok_or_else(|| behind("the audit log holds nothing yet; its first events come within moments"))?;
+    let Some(head) = stored::head(&mut tx).await? else {
+        return Err(audit::behind(&mut tx, "the audit log holds nothing yet; its first events come within moments".into()).await);
+    };
     let logged = events(&mut tx, &row, head.size).await?;
     let mut delivered = approval::delivered(&mut tx, &row.id).await?;
     // By the root that was in force when it began, since later ones may not know the keys any more.
-    if let Some(published) = in_force(&mut tx, &logged).await?
-        && let Some(cover) = Cover::of(&Arc::new(published), &document.manifest, entries.iter().map(|node| node.name.as_str()))
-    {
+    let cover = |published| Cover::of(&Arc::new(published), &document.manifest, entries.iter().map(|node| node.name.as_str()));
+    let began = place(&logged, types::RUN_STARTED).or_else(|| place(&logged, types::RUN_APPROVED));
+    if let Some(cover) = in_force(&mut tx, &logged, began).await?.and_then(cover) {
         let counted = cover.counted(&document.manifest, &document.digest, &delivered, row.started_at.unwrap_or(ctx.now));
         delivered.retain(|given| counted.contains(&given.person));
     }
     let approvals = delivered.iter().filter_map(|given| given.signature.as_deref()).map(read).collect::<Result<Vec<_>>>()?;
-    let ratifications = approval::ratifications(&mut tx, &row.id).await?.iter().map(|given| read(&given.envelope)).collect::<Result<Vec<_>>>()?;
+    let mut ratifications = approval::ratifications(&mut tx, &row.id).await?.iter().map(|given| read(&given.envelope)).collect::<Result<Vec<_>>>()?;
+    // One of them may have been lost to a later root before there were enough.
+    if let Some(ratified) = place(&logged, types::RUN_RATIFIED)
+        && let Some(cover) = in_force(&mut tx, &logged, Some(ratified)).await?.and_then(cover)
+        && let Ok(standing) = cover.stand_ratification(&document.manifest, &document.digest, &ratifications, ratified.time)
+    {
+        ratifications = standing.counted.iter().map(|(n, _)| ratifications[*n].clone()).collect();
+    }
     let keys: BTreeMap<String, String> = trust::node_keys_of_run(&mut tx, &row.id).await?.into_iter().map(|key| (key.digest, key.spki)).collect();
     let results = results(&mut tx, &row.id, &keys).await?;
     let tree = document.set_nodes(&entries)?;
@@ -97,10 +105,6 @@ async fn results(db: &mut impl Query, run: &str, keys: &BTreeMap<String, String>
     Ok(found)
 }
 
-fn behind(why: &str) -> Error {
-    Error::new(code::LOG_BEHIND, why).retry_after(1)
-}
-
 /// What is logged about the run, which keys its nodes had, and when trust roots were published. What the run has come to must be
 /// in the log: a story without its end would look as if somebody had left it out.
 async fn events(db: &mut impl Query, run: &Run, size: u64) -> Result<Vec<Event>> {
@@ -110,7 +114,7 @@ async fn events(db: &mut impl Query, run: &Run, size: u64) -> Result<Vec<Event>>
     // Tasks of a run that goes on end all the time; their last events may follow later.
     let waits = |event: &Event| event.position > size && (run.phase.ended() || !event.kind.starts_with("synod.task."));
     if about.iter().any(waits) || !about.iter().any(|event| event.kind == types::RUN_REQUESTED) {
-        return Err(behind("the audit log does not contain the run's last events yet; they come within moments"));
+        return Err(audit::behind(db, "the audit log does not contain the run's last events yet; they come within moments".into()).await);
     }
     found.extend(about);
     found.retain(|event| event.position <= size);
@@ -118,10 +122,14 @@ async fn events(db: &mut impl Query, run: &Run, size: u64) -> Result<Vec<Event>>
     Ok(found)
 }
 
-/// The root that was in force where the run began, or is in force while it has not.
-async fn in_force(db: &mut impl Query, events: &[Event]) -> Result<Option<Published>> {
-    let place = |kind: &str| events.iter().find(|event| event.kind == kind && event.run.is_some()).map(|event| event.position);
-    let before = place(types::RUN_STARTED).or_else(|| place(types::RUN_APPROVED)).unwrap_or(u64::MAX);
+/// The event that tells so of the run.
+fn place<'a>(events: &'a [Event], kind: &str) -> Option<&'a Event> {
+    events.iter().find(|event| event.kind == kind && event.run.is_some())
+}
+
+/// The root that was in force at an event, or is in force now.
+async fn in_force(db: &mut impl Query, events: &[Event], at: Option<&Event>) -> Result<Option<Published>> {
+    let before = at.map_or(u64::MAX, |event| event.position);
     let published = events.iter().filter(|event| event.kind == types::TRUST_ROOT_PUBLISHED && event.position < before);
     let Some(digest) = published.filter_map(|event| event.data["digest"].as_str()).next_back() else { return Ok(None) };
     trust::by_digest(db, digest).await?.map(Published::read).transpose()

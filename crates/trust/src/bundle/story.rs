@@ -124,8 +124,8 @@ impl<'a> Story<'a> {
             .filter_map(|(at, event)| Some(Recorded { at, person: event["actor"].as_str()?.strip_prefix("user:")?, data: &event["data"] }))
     }
 
-    /// Checks that each signed decision has its event in the log, before the event it led to; returns where, by person.
-    pub(super) fn decisions(&self, bundle: &Bundle, manifest: &Manifest, report: &mut Report) -> BTreeMap<String, At> {
+    /// Checks that each decision is signed and has its event in the log, before the event it led to; returns where.
+    pub(super) fn decisions(&self, bundle: &Bundle, manifest: &Manifest, chain: &Chain, report: &mut Report) -> Places {
         let mut places = BTreeMap::new();
         let sorts = [
             (types::APPROVAL_GIVEN, types::RUN_APPROVED, &bundle.approvals, "decision"),
@@ -134,17 +134,16 @@ impl<'a> Story<'a> {
         for (given, led_to, envelopes, what) in sorts {
             let mut shown = Vec::new();
             for envelope in envelopes {
-                // What cannot be read is told where it is judged.
-                let Some(said) = statement(envelope) else { continue };
-                let outcome = self.on_record(given, led_to, envelope, &said, manifest);
-                if let Ok(at) = outcome {
+                let who = statement(envelope).map_or(what.to_owned(), |said| format!("{what} of {}", said.person.escape_debug()));
+                // Whether it counts is judged elsewhere, and not at all where it led to nothing; whose it is must be known always.
+                let outcome = signed(chain, envelope).and_then(|said| {
+                    let at = self.on_record(given, led_to, envelope, &said, manifest)?;
                     shown.push(at.leaf);
-                    if given == types::APPROVAL_GIVEN {
-                        places.insert(said.person.clone(), at);
-                    }
-                }
-                let words = outcome.map(|at| format!("signed at {}, recorded at leaf {} at {}", said.at, at.leaf, at.time));
-                report.say(format!("{what} of {}", said.person.escape_debug()), words);
+                    let words = format!("signed at {}, recorded at leaf {} at {}", said.at, at.leaf, at.time);
+                    places.insert((given, said.person), at);
+                    Ok(words)
+                });
+                report.say(who, outcome);
             }
             for recorded in self.recorded(given).filter(|recorded| !shown.contains(&recorded.at.leaf)) {
                 let (who, leaf) = (recorded.person.escape_debug(), recorded.at.leaf);
@@ -198,7 +197,22 @@ impl<'a> Story<'a> {
     }
 }
 
-/// What a decision says; it is signed, and by whom is seen when it is judged.
+/// Where decisions were recorded, by the type of the event and the person.
+pub(super) type Places = BTreeMap<(&'static str, String), At>;
+
+/// What was signed with a key that one of the roots knows, whatever a later one says of it.
+fn signed(chain: &Chain, envelope: &Envelope) -> Result<Statement, String> {
+    let mut refused = Err("the bundle shows no root".to_owned());
+    for root in chain.roots() {
+        match approval::verify_one(root, envelope) {
+            Ok(verified) => return Ok(verified.statement),
+            Err(why) => refused = Err(why.to_string()),
+        }
+    }
+    refused
+}
+
+/// What a decision says of itself, whoever signed it.
 fn statement(envelope: &Envelope) -> Option<Statement> {
     strict::read(&envelope.open(approval::PAYLOAD_TYPE).ok()?.payload).ok()
 }

@@ -2,13 +2,16 @@
 
 pub(super) mod tree;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use synod_domain::error::code;
 use synod_domain::merkle::Hash;
 use synod_protocol::http::audit::AuditProof;
+use synod_protocol::http::client::{Client, ClientError};
 use synod_trust::audit::{VerifierKey, check_inclusion, event_leaf};
 use synod_trust::strict::from_base64;
 
@@ -43,6 +46,9 @@ pub struct VerifyArgs {
     /// The log in this folder, without any server
     #[arg(long, value_name = "FOLDER")]
     offline: Option<PathBuf>,
+    /// Put up with these events being gone, such as `7,12-15`; any other that is gone fails
+    #[arg(long, value_name = "POSITIONS", value_delimiter = ',', value_parser = positions, conflicts_with = "from")]
+    allow_missing: Vec<RangeInclusive<u64>>,
     #[command(flatten)]
     pins: PinArgs,
 }
@@ -99,7 +105,7 @@ async fn verify(args: VerifyArgs, app: &App<'_>) -> Result {
 async fn judge(source: &Source<'_>, key: &VerifierKey, args: &VerifyArgs, app: &App<'_>) -> Result {
     let note_text = source.text("checkpoint").await?;
     let head = open(&note_text, key)?;
-    let (how, from, gone) = match &args.from {
+    let (mut how, from, gone) = match &args.from {
         Some(file) => {
             let old = open(&read_file(file)?, key)?;
             source.grew(&old, &head).await?;
@@ -110,28 +116,58 @@ async fn judge(source: &Source<'_>, key: &VerifierKey, args: &VerifyArgs, app: &
             let gone = source.recompute(&head, |n| bar.set_position(n)).await;
             bar.finish_and_clear();
             let gone = gone?;
-            (format!("the root of {} was recomputed and is the one that was signed{}", count_events(head.size), missing(&gone)), None, Some(gone))
+            (format!("the root of {} was recomputed and is the one that was signed", count_events(head.size)), None, Some(gone))
         }
     };
-    if let Some(file) = &args.save {
+    let (known, lost): (Vec<u64>, Vec<u64>) =
+        gone.iter().flatten().copied().partition(|position| args.allow_missing.iter().any(|range| range.contains(position)));
+    if !known.is_empty() {
+        how.push_str(&format!("\nof {}", only_hashes(&known)));
+    }
+    if let Some(file) = args.save.as_ref().filter(|_| lost.is_empty()) {
         std::fs::write(file, &note_text).map_err(|e| Fault::file("write", file, &e))?;
     }
-    let shown = json!({"log": key.name(), "key": key.to_string(), "size": head.size, "root": hex::encode(head.root), "from": from, "ok": true, "bodiesDropped": gone.as_ref().map(Vec::len), "bodiesDroppedAt": gone});
-    app.out.either(&shown, || clean_lines(&format!("the audit log {} holds: {how}\nkey {key}", key.name())))?;
+    let shown = json!({"log": key.name(), "key": key.to_string(), "size": head.size, "root": hex::encode(head.root), "from": from, "ok": lost.is_empty(), "bodiesDropped": gone.as_ref().map(Vec::len), "bodiesDroppedAt": gone});
+    let verdict = if lost.is_empty() { "holds:" } else { "is not whole, though" };
+    app.out.either(&shown, || clean_lines(&format!("the audit log {} {verdict} {how}\nkey {key}", key.name())))?;
+    if !lost.is_empty() {
+        return Err(Fault::new(Exit::Differs, format!("of {}", only_hashes(&lost))).help(
+            "Synod itself takes none out, so somebody deleted rows of its database. Put them back from a backup (docs/audit.md shows how), and keep \
+             this as evidence; what is known to be gone for good is named with --allow-missing",
+        ));
+    }
+    if let Source::Server(client) = source {
+        goes_on(client, head.size).await?;
+    }
     Ok(Exit::Ok)
+}
+
+/// Fails where the server says that its log cannot go on after so many events: what came since is in no log.
+async fn goes_on(client: &Client, size: u64) -> Result<()> {
+    match client.get::<AuditProof>(&format!("{API}/audit/proofs/{}", size + 1)).await {
+        Err(ClientError::Problem(problem)) if problem.code == code::LOG_GAP.id => Err(ClientError::Problem(problem).into()),
+        _ => Ok(()),
+    }
+}
+
+/// One position, or the first and the last of several.
+fn positions(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let number = |text: &str| text.trim().parse::<u64>().ok().filter(|n| *n > 0);
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => Err("write positions of events: 7, or 12-15 for all from 12 to 15".into()),
+    }
 }
 
 /// So many positions are named.
 const NAMED: usize = 10;
 
 /// The events of which only the hashes are left, in words.
-fn missing(gone: &[u64]) -> String {
-    if gone.is_empty() {
-        return String::new();
-    }
+fn only_hashes(gone: &[u64]) -> String {
     let named: Vec<String> = gone.iter().take(NAMED).map(u64::to_string).collect();
     let more = if gone.len() > NAMED { format!(" and {} more", gone.len() - NAMED) } else { String::new() };
-    format!("\nof {} only the hashes are kept, at position {}{more}; Synod itself takes none out", count(gone.len(), "event"), named.join(", "))
+    format!("{} only the hashes are kept, at position {}{more}", count(gone.len(), "event"), named.join(", "))
 }
 
 fn count_events(n: u64) -> String {
@@ -258,14 +294,17 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(missing(&[]), "");
-        assert!(missing(&[7]).contains("of 1 event only the hashes are kept, at position 7;"), "{}", missing(&[7]));
+        assert_eq!(only_hashes(&[7]), "1 event only the hashes are kept, at position 7");
         let many: Vec<u64> = (1..=12).collect();
-        assert!(
-            missing(&many).contains("of 12 events only the hashes are kept, at position 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more;"),
-            "{}",
-            missing(&many)
-        );
+        assert_eq!(only_hashes(&many), "12 events only the hashes are kept, at position 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more");
+    }
+
+    #[test]
+    fn positions_are_read() {
+        assert_eq!((positions("7"), positions("12-15")), (Ok(7..=7), Ok(12..=15)));
+        for odd in ["", "0", "-", "7-", "-7", "15-12", "x", "1-2-3", "-1"] {
+            assert!(positions(odd).unwrap_err().contains("12-15"), "{odd}");
+        }
     }
 
     #[tokio::test]

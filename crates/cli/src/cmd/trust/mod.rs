@@ -421,8 +421,10 @@ async fn publish(args: PublishArgs, app: &App<'_>) -> Result {
     // Whoever signs in to a server with another root than the pinned one publishes nothing there.
     book.see_roots(&client).await?;
     if !app.out.structured() {
-        for found in unfit(&client, &read(&envelope)?).await.into_iter().filter(|found| found.severity == "error") {
-            note(&clean(&format!("{}: {}", found.about, found.message)));
+        // What is wrong with the root itself the server refuses, and says so.
+        let broken = |found: &RootFinding| found.severity == "error" && found.about != "root";
+        for found in found(&client, &read(&envelope)?).await.into_iter().filter(broken) {
+            note(&clean(&format!("warning: {}: {}", found.about, found.message)));
         }
     }
     let root: TrustRoot = client.post(&format!("{API}/trust/roots"), &PublishRoot { envelope }).await?;
@@ -516,8 +518,14 @@ async fn looked(root: &Root, current: Option<&Root>, app: &App<'_>) -> RootCheck
 
 /// The server's templates that a root would not do for.
 async fn unfit(client: &Client, root: &Root) -> Vec<RootFinding> {
+    let fit = |found: &RootFinding| !found.about.starts_with("template ") || found.severity == "note";
+    found(client, root).await.into_iter().filter(|found| !fit(found)).collect()
+}
+
+/// What the server finds odd about a root, with its templates.
+async fn found(client: &Client, root: &Root) -> Vec<RootFinding> {
     match asked(client, Some(root)).await {
-        Ok(check) => check.findings.into_iter().filter(|found| found.about.starts_with("template ") && found.severity != "note").collect(),
+        Ok(check) => check.findings,
         Err(fault) => {
             note(&format!("the server's templates are not looked at: {}", crate::diagnose::text(&fault, false)));
             Vec::new()
