@@ -1,12 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-/** The program under test. */
-export const SYNOD = process.env['SYNOD_BIN'] ?? fileURLToPath(new URL('../../target/debug/synod', import.meta.url));
+import { Caller, SYNOD } from './caller';
 
 /** What `synod demo --ready-file` writes. */
 interface Ready {
@@ -17,21 +13,15 @@ interface Ready {
   nodes: { name: string; labels: Record<string, string> }[];
 }
 
-/** An answer of the API. */
-export interface Answer<T = unknown> {
-  status: number;
-  body: T;
-}
-
 /** A demo of one's own: a server, three agents and users, on a free port, in a temporary folder. */
-export class Demo {
-  private readonly tokens = new Map<string, string>();
-
+export class Demo extends Caller {
   private constructor(
     private child: ChildProcess,
     private readonly folder: string,
     readonly ready: Ready,
-  ) {}
+  ) {
+    super();
+  }
 
   static async start(): Promise<Demo> {
     const folder = mkdtempSync(join(tmpdir(), 'synod-console-'));
@@ -92,48 +82,12 @@ export class Demo {
     return user;
   }
 
-  /** Calls the API as somebody; nobody when `user` is empty. */
-  async call<T = unknown>(user: string, method: string, path: string, body?: unknown): Promise<Answer<T>> {
-    const headers: Record<string, string> = { 'content-type': 'application/json' };
-    if (user !== '') headers['authorization'] = `Bearer ${await this.token(user)}`;
-    return this.send<T>(method, path, headers, body);
+  password(user: string): string {
+    return this.user(user).password;
   }
 
-  /** The same, and throws unless it went well. */
-  async must<T = unknown>(user: string, method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await this.call<T>(user, method, path, body);
-    if (answer.status >= 300) throw new Error(`${method} ${path} as ${user}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
-  }
-
-  private async token(user: string): Promise<string> {
-    const known = this.tokens.get(user);
-    if (known !== undefined) return known;
-    const { password } = this.user(user);
-    const { body } = await this.send<{ token: string }>(
-      'POST',
-      '/api/v1/auth/login',
-      { 'content-type': 'application/json' },
-      { user, password },
-    );
-    this.tokens.set(user, body.token);
-    return body.token;
-  }
-
-  private send<T>(method: string, path: string, headers: Record<string, string>, body?: unknown): Promise<Answer<T>> {
-    return new Promise((resolve, reject) => {
-      const sent = request(new URL(path, this.url), { method, headers, ca: readFileSync(this.ready.ca_file), agent: false }, (answer) => {
-        const parts: Buffer[] = [];
-        answer.on('data', (part: Buffer) => parts.push(part));
-        answer.on('end', () => {
-          const text = Buffer.concat(parts).toString();
-          const json = (answer.headers['content-type'] ?? '').includes('json');
-          resolve({ status: answer.statusCode ?? 0, body: (json && text !== '' ? JSON.parse(text) : text) as T });
-        });
-      });
-      sent.on('error', reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
-    });
+  protected get known() {
+    return { ca: readFileSync(this.ready.ca_file) };
   }
 
   /** Runs the command line as somebody; resolves to what it printed, throws with both streams when it fails. */

@@ -4,24 +4,36 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SYNOD } from './demo';
+import { Caller, SYNOD } from './caller';
 
-/** A new server that nobody has set up yet, found by name, where a fresh second factor stays fresh for three seconds. */
-export class Fresh {
+/** What is not as usual with a new server. */
+interface Unusual {
+  /** How long a second factor stays fresh. */
+  stepUpFor?: string;
+  /** The path it lies under. */
+  prefix?: string;
+}
+
+/** A new server that nobody has set up yet, found by name. */
+export class Fresh extends Caller {
+  private readonly agents: ChildProcess[] = [];
+
   private constructor(
     private readonly child: ChildProcess,
     private readonly folder: string,
     readonly url: string,
-  ) {}
+  ) {
+    super();
+  }
 
-  static async start(): Promise<Fresh> {
+  static async start({ stepUpFor = '10m', prefix = '' }: Unusual = {}): Promise<Fresh> {
     const folder = mkdtempSync(join(tmpdir(), 'synod-fresh-'));
     const port = await freePort();
-    const url = `https://localhost:${port}`;
+    const url = `https://localhost:${port}${prefix}`;
     const config = join(folder, 'server.toml');
     const settings = { listen: `127.0.0.1:${port}`, url, state_dir: join(folder, 'state') };
     const lines = Object.entries(settings).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
-    writeFileSync(config, `${lines.join('\n')}\n\n[security]\nstep_up_for = "3s"\n`);
+    writeFileSync(config, `${lines.join('\n')}\n\n[security]\nstep_up_for = ${JSON.stringify(stepUpFor)}\n`);
     const child = spawn(SYNOD, ['server', '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr?.on('data', (data: Buffer) => (said = (said + data.toString()).slice(-4000)));
@@ -34,19 +46,57 @@ export class Fresh {
     throw new Error(`the server did not come up:\n${said}`);
   }
 
+  protected get known() {
+    return { rejectUnauthorized: false };
+  }
+
+  password(user: string): string {
+    return `${user}-has-a-password`;
+  }
+
+  /** Makes the first administrator, and signs them in before they enrol a second factor. */
+  async setUp(name: string): Promise<void> {
+    await this.must('', 'POST', '/api/v1/bootstrap', { name, password: this.password(name), token: this.bootstrapToken });
+    await this.token(name);
+  }
+
+  /** Makes a namespace, and people with a role in it each. */
+  async populate(administrator: string, namespace: string, people: Record<string, string>): Promise<void> {
+    for (const name of Object.keys(people))
+      await this.must(administrator, 'POST', '/api/v1/users', { name, password: this.password(name), displayName: '' });
+    const document = (kind: string, metadata: object, spec: object) => ({ apiVersion: 'synod/v1', kind, metadata, spec });
+    const bindings = Object.entries(people).map(([user, role]) =>
+      document('RoleBinding', { namespace, name: `${user}-${role}` }, { role, subjects: [{ user }] }),
+    );
+    await this.must(administrator, 'POST', '/api/v1/apply', {
+      documents: [document('Namespace', { name: namespace }, { nodes: '' }), ...bindings],
+    });
+  }
+
+  /** Runs an agent by the words of its command, until the server is stopped. */
+  join([program, ...words]: string[]): void {
+    if (program !== 'synod') throw new Error(`this is no command of ours: ${program}`);
+    const state = mkdtempSync(join(this.folder, 'agent-'));
+    this.agents.push(spawn(SYNOD, [...words, '--state-dir', state], { stdio: 'ignore', env: { ...process.env, HOME: state } }));
+  }
+
   private get tokenFile(): string {
     return join(this.folder, 'state', 'bootstrap.token');
   }
 
   /** What the first administrator has to show. */
-  get token(): string {
+  get bootstrapToken(): string {
     return readFileSync(this.tokenFile, 'utf8').trim();
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.kill('SIGTERM');
-    await ended;
+    const ended = [...this.agents, this.child].map(async (child) => {
+      if (child.exitCode !== null) return;
+      const exit = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await exit;
+    });
+    await Promise.all(ended);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { test as base, type BrowserContext, expect, type Page } from '@playwright/test';
+import type { Caller } from './caller';
 import { Demo } from './demo';
 
 export type { Demo, Page };
@@ -43,11 +47,11 @@ export const test = base.extend<{ watched: void }, { demo: Demo }>({
 /** The same, with a demo that no other file's tests see: for those that change its trust root, restart it, or use it up. */
 export const testAlone = () => test.extend<object, { demo: Demo }>({ demo: demoFixture() });
 
-/** Signs in by the form with the demo's password. */
-export async function signIn(page: Page, demo: Demo, name: string, path = '/'): Promise<void> {
+/** Signs in by the form with somebody's password. */
+export async function signIn(page: Page, server: Caller, name: string, path = '/'): Promise<void> {
   await page.goto(path === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(path)}`);
   await page.getByLabel('User', { exact: true }).fill(name);
-  await page.getByLabel('Password', { exact: true }).fill(demo.user(name).password);
+  await page.getByLabel('Password', { exact: true }).fill(server.password(name));
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page.getByRole('button', { name: `Account of ${name}` })).toBeVisible();
 }
@@ -91,6 +95,31 @@ export async function virtualAuthenticator(page: Page): Promise<void> {
       automaticPresenceSimulation: true,
     },
   });
+}
+
+/** Registers a passkey of the browser's authenticator with the account, as its owner would. */
+export async function registerPasskey(page: Page): Promise<void> {
+  await page.goto('/me?tab=sign-in');
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await page.getByLabel('Name').fill('phone');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await expect(page.getByRole('button', { name: 'Remove phone' })).toBeVisible();
+}
+
+/** Has the holders of the demo's root take the passkeys that people registered, and waits until all nodes know it. */
+export async function takeIntoRoot(demo: Demo, people: string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'synod-root-'));
+  const draft = join(folder, 'root.json');
+  const pin = ['--trust-root', demo.ready.trustRoot ?? ''];
+  const keys = people.flatMap((name) => ['--add-key', `${name}=account`]);
+  await demo.cli(['trust', 'propose', ...keys, '--out', draft, ...pin], 'alice');
+  for (const holder of ['alice', 'bob'])
+    await demo.cli(['trust', 'sign', draft, '--yes', '--key', demo.user(holder).key ?? '', ...pin], holder);
+  await demo.cli(['trust', 'publish', draft, ...pin], 'alice');
+  rmSync(folder, { recursive: true });
+  // Nodes that do not know the new root yet would refuse what is signed by keys that are only in it.
+  const behind = async () => (await demo.must<{ nodes: { behind: number; enforcing: number } }>('alice', 'GET', '/api/v1/trust')).nodes;
+  await expect.poll(behind).toMatchObject({ behind: 0, enforcing: demo.nodes.length });
 }
 
 /** Has something run that only reads, approved on the command line. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SYNOD } from './demo';
+import { SYNOD } from './caller';
 import { expect, noSerious, type Page, signIn, test, uptime } from './harness';
 
 const list = (page: Page) => page.getByRole('list', { name: 'Nodes' }).getByRole('listitem');

@@ -93,7 +93,9 @@ impl AgentConfig {
         if let Some(name) = &self.name {
             check_name(name).map_err(Error::Config)?;
         }
-        check_given(&self.labels).map_err(Error::Config)?;
+        if let Some(first) = check_given(&self.labels).into_iter().next() {
+            return wrong(first.message);
+        }
         if self.max_parallel == 0 {
             return wrong("max_parallel must be at least 1".into());
         }

@@ -1,5 +1,6 @@
 //! Nodes: machines with an agent, their given labels and their found facts.
 
+use crate::problem::{Problem, segment};
 use crate::selector::{Labels, Selector, check_key, check_value};
 use crate::template::Targets;
 
@@ -38,16 +39,18 @@ pub fn all_labels(name: &str, given: &Labels, facts: &serde_json::Value) -> Labe
     labels
 }
 
-/// Checks labels a person or a token gives: sound, and none of the automatic ones.
-pub fn check_given(labels: &Labels) -> Result<(), String> {
-    for (key, value) in labels {
+/// Checks labels a person or a token gives: sound, and none of the automatic ones. Tells of each label what is wrong with it.
+pub fn check_given(labels: &Labels) -> Vec<Problem> {
+    let wrong = |key: &str, value: &str| {
         check_key(key)?;
         check_value(value)?;
-        if key == NAME_LABEL || key.starts_with(FACT_PREFIX) {
-            return Err(format!("the label `{key}` is given by the machine itself"));
-        }
-    }
-    Ok(())
+        let automatic = key == NAME_LABEL || key.starts_with(FACT_PREFIX);
+        if automatic { Err(format!("the label `{key}` is given by the machine itself")) } else { Ok(()) }
+    };
+    labels
+        .iter()
+        .filter_map(|(key, value)| wrong(key, value).err().map(|message| Problem::at(format!("/labels{}", segment(key)), message)))
+        .collect()
 }
 
 /// Checks a node's name: a host name of at most 63 characters.
@@ -128,9 +131,9 @@ mod tests {
 
     #[test]
     fn automatic_labels_cannot_be_given() {
-        assert!(check_given(&[("name".to_owned(), "x".to_owned())].into()).is_err());
-        assert!(check_given(&[("fact/os".to_owned(), "x".to_owned())].into()).is_err());
-        assert!(check_given(&[("role".to_owned(), "web".to_owned())].into()).is_ok());
+        let labels: Labels = ["name", "fact/os", "role", "a/b", "bad/é"].map(|key| (key.to_owned(), "x".to_owned())).into();
+        let wrong: Vec<String> = check_given(&labels).into_iter().map(|problem| problem.pointer).collect();
+        assert_eq!(wrong, ["/labels/bad~1é", "/labels/fact~1os", "/labels/name"]);
         for bad in ["", "Web", "-a", "a_b", &"x".repeat(64)] {
             assert!(check_name(bad).is_err(), "{bad}");
         }

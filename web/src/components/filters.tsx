@@ -2,6 +2,7 @@ import { ActionIcon, Badge, Button, TextInput, type TextInputProps } from '@mant
 import { IconAdjustmentsHorizontal, IconSearch, IconX } from '@tabler/icons-react';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { visibleLine } from '~/lib/text';
 import classes from './filters.module.css';
 
 export type FilterValues<K extends string> = Partial<Record<K, string>>;
@@ -97,8 +98,16 @@ export const fromField = (text: string): string => {
   return text === '' || Number.isNaN(date.getTime()) ? '' : date.toISOString();
 };
 
-/** A filter by time: the browser's own field, local time. */
-export function TimeFilter({ label, value, change }: { label: string; value: string | undefined; change: (value: string) => void }) {
+/** A filter by time: the browser's own field, local time. `from` is where the time it ends begins. */
+export function TimeFilter(props: {
+  label: string;
+  value: string | undefined;
+  from?: string | undefined;
+  change: (value: string) => void;
+}) {
+  const { label, value = '', from = '', change } = props;
+  // The browser's field shows nothing of what is no time: an address may hold that.
+  const unreadable = value !== '' && toField(value) === '';
   return (
     <TextInput
       type="datetime-local"
@@ -106,6 +115,9 @@ export function TimeFilter({ label, value, change }: { label: string; value: str
       label={label}
       value={toField(value)}
       onChange={(event) => change(fromField(event.currentTarget.value))}
+      error={
+        unreadable ? `“${visibleLine(value)}” is not a time` : new Date(value) < new Date(from) ? 'This is before it begins' : undefined
+      }
     />
   );
 }

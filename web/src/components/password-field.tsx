@@ -8,6 +8,8 @@ export function PasswordField({ eye = 'Show what is typed', ...props }: Password
     <PasswordInput
       rightSectionWidth={EYE + 4}
       visibilityToggleButtonProps={{ 'aria-label': eye, tabIndex: 0, style: { width: EYE, height: EYE, minWidth: EYE } }}
+      // What other fields tell by themselves.
+      aria-invalid={Boolean(props.error) || undefined}
       {...props}
     />
   );

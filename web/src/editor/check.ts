@@ -4,7 +4,7 @@ import { complaints } from '~/forms/validator';
 import { placeOf } from './places';
 import type { Schema } from './schema';
 import { readText } from './text';
-import type { Applied } from './types';
+import type { Applied, Kind } from './types';
 
 /** Something wrong with a text, and where. */
 export interface Finding {
@@ -21,6 +21,31 @@ export interface Checked {
   plan?: Applied;
   /** Why the server did not judge it; the schema did instead. */
   refused?: ApiError;
+}
+
+/** What a text is of. A new one has no name yet, and names itself. */
+export interface Edited {
+  kind: Kind;
+  namespace?: string | undefined;
+  name?: string | undefined;
+}
+
+/** Where a text has become that of something else: saving it would change that, and nothing here would say so. */
+export function strays(value: Record<string, unknown>, of: Edited): { pointer: string; message: string; hint: string }[] {
+  const metadata = (typeof value['metadata'] === 'object' ? value['metadata'] : null) as Record<string, unknown> | null;
+  const fixed: [pointer: string, is: unknown, stays: string | undefined][] = [
+    ['/kind', value['kind'], of.kind],
+    ['/metadata/namespace', metadata?.['namespace'], of.name === undefined ? undefined : of.namespace],
+    ['/metadata/name', metadata?.['name'], of.name],
+  ];
+  // What is missing or no text the server tells best.
+  return fixed
+    .filter(([, is, stays]) => stays !== undefined && typeof is === 'string' && is !== stays)
+    .map(([pointer, , stays]) => ({
+      pointer,
+      message: `the ${pointer.split('/').at(-1)} stays \`${stays}\` here`,
+      hint: 'to have something else, begin a new one',
+    }));
 }
 
 const PREFIX = '/documents/0';
@@ -46,10 +71,15 @@ export async function apply(document: Record<string, unknown>, revision: number 
   return done;
 }
 
-/** Checks a text: whether it is YAML, then what the server says to it; by the schema alone where the server does not judge. */
-export async function checkText(text: string, schema: Schema | undefined): Promise<Checked> {
+/**
+ * Checks a text: whether it is YAML, still of the same thing, then what the server says to it; by the schema alone where the server does
+ * not judge.
+ */
+export async function checkText(text: string, schema: Schema | undefined, of: Edited): Promise<Checked> {
   const read = readText(text);
   if (!read.ok) return { findings: [{ from: read.from, to: read.to, message: read.message }] };
+  const stray = strays(read.value, of);
+  if (stray.length > 0) return { findings: stray.map(({ pointer, ...one }) => ({ ...placeOf(text, pointer), ...one })) };
   try {
     return { findings: [], plan: await apply(read.value, undefined, true) };
   } catch (cause) {

@@ -5,7 +5,7 @@ import { api } from '~/api/client';
 import { invalidate } from '~/api/query';
 import { LeaveGuard } from '~/forms/leave';
 import { useMe } from '~/session/session';
-import { type Checked, checkText } from './check';
+import { type Checked, checkText, strays } from './check';
 import { CodeEditor, type Handle } from './code';
 import { keepDraft, keptDraft } from './draft';
 import { Findings } from './findings';
@@ -48,7 +48,7 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
   };
   const check = useCallback(
     async (asked: string): Promise<Diagnostic[]> => {
-      const answer = await checkText(asked, schema as Schema | undefined);
+      const answer = await checkText(asked, schema as Schema | undefined, { kind, namespace, name });
       if (asked === current.current) setChecked(answer);
       return answer.findings.map((one) => ({
         from: one.from,
@@ -57,7 +57,7 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
         message: one.hint ? `${one.message}\n${one.hint}` : one.message,
       }));
     },
-    [schema],
+    [schema, kind, namespace, name],
   );
   /** Begins anew with this text and revision. */
   const startFrom = (next: { text: string; revision: number }, put: string) => {
@@ -87,7 +87,8 @@ export function Desk(props: DocumentEditorProps & { document: Document | undefin
   const broken = (checked?.findings.length ?? 0) > 0;
   const review = () => {
     // By the key, what was typed last may not be checked yet.
-    if (!broken && readText(current.current).ok) setReviewing(true);
+    const read = readText(current.current);
+    if (!broken && read.ok && strays(read.value, { kind, namespace, name }).length === 0) setReviewing(true);
     else handle.current?.check();
   };
   const nothing = checked?.plan?.action === 'unchanged';

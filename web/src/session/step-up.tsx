@@ -77,7 +77,7 @@ function Question() {
   return (
     <Stack>
       <Text size="sm">
-        This changes something that matters, so it needs a fresh second factor. For the next ten minutes you are not asked again.
+        This changes something that matters, so it needs a fresh second factor. For a while after that you are not asked again.
       </Text>
       {me.totpEnrolled && <Code answer={(totp) => answer.mutate({ totp })} busy={answer.isPending} error={answer.error} />}
       {me.totpEnrolled && passkeys && <Divider label="or" labelPosition="center" />}

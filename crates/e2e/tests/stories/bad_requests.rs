@@ -147,6 +147,7 @@ async fn bodies_and_parameters(h: Harness) {
     assert!(problem.detail.contains("alice"));
     let problem = refused(post("/join-tokens", "{\"uses\": 0, \"labels\": {\"name\": \"x\"}, \"expiresIn\": \"90d\"}").await, "SYN-1001");
     assert_eq!(problem.problems.len(), 3, "{:?}", problem.problems);
+    names(&problem, "/labels/name", "given by the machine itself");
 }
 
 /// PostgreSQL cannot store a NUL character and indexes no long text; SQLite can. Both answer the same, and never with "something broke".

@@ -437,7 +437,7 @@ pub async fn api_key_create(ctx: &Ctx, request: &NewApiKey, key: Option<&str>) -
         }
     }
     let lifetime = request.expires_in.unwrap_or(Span::secs(365 * 86_400));
-    if request.name.trim().is_empty() || request.name.len() > 100 || lifetime == Span::default() {
+    if request.name.trim().is_empty() || request.name.chars().count() > 100 || lifetime == Span::default() {
         return Err(Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/name", "a key has a name of 1 to 100 characters and lives for some time")]));
     }
     let asked = Asked::new("api_key_create", key, request)?;

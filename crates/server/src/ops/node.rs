@@ -106,7 +106,10 @@ pub async fn node_update(ctx: &Ctx, name: &str, change: &NodeChange) -> Result<N
             None => row.labels.remove(key),
         };
     }
-    check_given(&row.labels).map_err(|message| Error::problems(code::INVALID_DOCUMENT, vec![Problem::at("/labels", message)]))?;
+    let wrong = check_given(&row.labels);
+    if !wrong.is_empty() {
+        return Err(Error::problems(code::INVALID_DOCUMENT, wrong));
+    }
     node::set_labels(&mut tx, &row.id, &row.labels).await?;
     record(&ctx.app, tx, about(types::NODE_CHANGED, &ctx.actor(), name, json!({"labels": row.labels}))).await?;
     Ok(view(row))
@@ -133,10 +136,7 @@ fn token_view(row: TokenRow) -> JoinToken {
 pub async fn join_token_create(ctx: &Ctx, request: &NewJoinToken, key: Option<&str>) -> Result<CreatedJoinToken> {
     ctx.require(Action::JoinTokenWrite, &Resource::system())?;
     ctx.require_fresh()?;
-    let mut problems = Vec::new();
-    if let Err(message) = check_given(&request.labels) {
-        problems.push(Problem::at("/labels", message));
-    }
+    let mut problems = check_given(&request.labels);
     if request.uses == 0 || request.uses > 100_000 {
         problems.push(Problem::at("/uses", "between 1 and 100000 uses"));
     }

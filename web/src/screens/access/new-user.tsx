@@ -1,8 +1,9 @@
-import { Alert, Button, Group, Modal, PasswordInput, SegmentedControl, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Modal, SegmentedControl, Stack, Text, TextInput } from '@mantine/core';
 import { IconRobot } from '@tabler/icons-react';
 import { useState } from 'react';
 import { client } from '~/api/client';
 import { atField, besideFields } from '~/components/fields';
+import { PasswordField } from '~/components/password-field';
 import { ProblemView } from '~/components/problem';
 import { changed, usePhone } from './objects';
 import { Suggest } from './password';
@@ -87,7 +88,7 @@ export function NewUser({ close, added }: { close: () => void; added: (name: str
               .
             </Alert>
           ) : (
-            <PasswordInput
+            <PasswordField
               label="First password"
               description="At least 10 characters. Give it to them by another way; they change it under Me."
               required

@@ -1,8 +1,9 @@
-import { Button, Group, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Button, Group, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useState } from 'react';
 import { client, type Schemas } from '~/api/client';
 import { Confirm } from '~/components/confirm';
 import { atField } from '~/components/fields';
+import { PasswordField } from '~/components/password-field';
 import { useMe } from '~/session/session';
 import classes from './access.module.css';
 import { changed } from './objects';
@@ -137,7 +138,7 @@ function SetPassword({ user, close }: { user: User; close: () => void }) {
         The old password and all sessions of {user.name} end at once. A second factor stays. Hand the new one over by another way than this
         server.
       </Text>
-      <PasswordInput
+      <PasswordField
         label="New password"
         description="At least 10 characters."
         autoComplete="new-password"

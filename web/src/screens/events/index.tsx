@@ -60,7 +60,7 @@ export default function Events() {
         <TextFilter label="Namespace" placeholder="shop" value={filters.namespace} change={(namespace) => change({ namespace })} />
         <TextFilter label="Run" placeholder="Its id" value={filters.run} change={(run) => change({ run })} />
         <TimeFilter label="From" value={filters.since} change={(since) => change({ since })} />
-        <TimeFilter label="Until" value={filters.until} change={(until) => change({ until })} />
+        <TimeFilter label="Until" value={filters.until} from={filters.since} change={(until) => change({ until })} />
       </FilterBar>
       {found.error !== null && <ProblemView error={found.error} retry={() => void found.refetch()} />}
       {found.isPending && <Loading />}

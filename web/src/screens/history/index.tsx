@@ -71,7 +71,7 @@ export default function History() {
         />
         <TextFilter label="Run" placeholder="Its id" value={filters.run} change={(run) => change({ run })} />
         <TimeFilter label="From" value={filters.since} change={(since) => change({ since })} />
-        <TimeFilter label="Until" value={filters.until} change={(until) => change({ until })} />
+        <TimeFilter label="Until" value={filters.until} from={filters.since} change={(until) => change({ until })} />
         <Select
           label="Order"
           data={SORTS}

@@ -5,6 +5,7 @@ import { client, unwrap } from '~/api/client';
 import { invalidate } from '~/api/query';
 import { toApiError } from '~/api/problem';
 import { ProblemView } from '~/components/problem';
+import { toPointer } from '~/forms/pointer';
 import type { Node } from './judging';
 import { changes } from './labels';
 
@@ -28,13 +29,7 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
   const filled = rows.filter((row) => row.key.trim() !== '' || row.value.trim() !== '');
   const change = changes(before, Object.fromEntries(filled.map((row) => [row.key.trim(), row.value.trim()])));
   const problems = error === undefined ? [] : (toApiError(error).problem.problems ?? []);
-  // The server names the label either in the pointer or, where the name itself is wrong, in its words.
-  const mine = (row: Row) =>
-    problems.filter(
-      (one) =>
-        one.pointer === `/labels/${row.key.replaceAll('~', '~0').replaceAll('/', '~1')}` ||
-        (row.key.trim() !== '' && one.message.startsWith(`\`${row.key.trim()}\``)),
-    );
+  const mine = (row: Row) => problems.filter((one) => one.pointer === `/labels${toPointer([row.key.trim()])}`);
   const wrong = (row: Row): string | undefined => {
     if (tried && row.key.trim() === '' && row.value.trim() !== '') return 'A label needs a name';
     if (tried && row.key.trim() !== '' && rows.some((other) => other.id < row.id && other.key.trim() === row.key.trim()))
@@ -45,9 +40,16 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
         .join(' ') || undefined
     );
   };
+  // The server tells of a label at its name; its words begin with what is wrong, the name or the value.
+  const wrongValue = (row: Row): boolean =>
+    row.value.trim() !== row.key.trim() && mine(row).some((one) => one.message.startsWith(`\`${row.value.trim()}\``));
   const shownAtFields = new Set(rows.flatMap(mine));
   const rest = problems.filter((one) => !shownAtFields.has(one));
-  const set = (id: number, next: Partial<Row>) => setRows(rows.map((row) => (row.id === id ? { ...row, ...next } : row)));
+  const set = (id: number, next: Partial<Row>) => {
+    // What the server said was about what stood there before.
+    setError(undefined);
+    setRows(rows.map((row) => (row.id === id ? { ...row, ...next } : row)));
+  };
   const save = async () => {
     setTried(true);
     const names = filled.map((row) => row.key.trim());
@@ -74,46 +76,54 @@ export function EditLabels({ node, done }: { node: Node; done: () => void }) {
       }}
     >
       <Stack gap="xs">
-        {rows.map((row, n) => (
-          <div key={row.id}>
-            <Group gap="xs" wrap="nowrap">
-              <Input
-                flex={1}
-                aria-label={`Name of label ${n + 1}`}
-                placeholder="role"
-                value={row.key}
-                error={wrong(row) !== undefined}
-                withAria={false}
-                aria-invalid={wrong(row) !== undefined}
-                aria-describedby={wrong(row) === undefined ? undefined : `label-${row.id}-wrong`}
-                onChange={(event) => set(row.id, { key: event.currentTarget.value })}
-                spellCheck={false}
-                autoCapitalize="none"
-              />
-              <Input
-                flex={1}
-                aria-label={`Value of label ${n + 1}`}
-                placeholder="web"
-                value={row.value}
-                onChange={(event) => set(row.id, { value: event.currentTarget.value })}
-                spellCheck={false}
-                autoCapitalize="none"
-              />
-              <ActionIcon
-                size={36}
-                variant="subtle"
-                color="gray"
-                aria-label={`Take label ${row.key || n + 1} away`}
-                onClick={() => setRows(rows.filter((one) => one.id !== row.id))}
-              >
-                <IconTrash size={18} aria-hidden />
-              </ActionIcon>
-            </Group>
-            <Input.Error id={`label-${row.id}-wrong`} role="alert">
-              {wrong(row)}
-            </Input.Error>
-          </div>
-        ))}
+        {rows.map((row, n) => {
+          const told = wrong(row);
+          const at = told === undefined ? undefined : wrongValue(row) ? 'value' : 'name';
+          const marked = (field: 'name' | 'value') => ({
+            error: at === field,
+            withAria: false,
+            'aria-invalid': at === field,
+            'aria-describedby': at === field ? `label-${row.id}-wrong` : undefined,
+          });
+          return (
+            <div key={row.id}>
+              <Group gap="xs" wrap="nowrap">
+                <Input
+                  flex={1}
+                  aria-label={`Name of label ${n + 1}`}
+                  placeholder="role"
+                  value={row.key}
+                  {...marked('name')}
+                  onChange={(event) => set(row.id, { key: event.currentTarget.value })}
+                  spellCheck={false}
+                  autoCapitalize="none"
+                />
+                <Input
+                  flex={1}
+                  aria-label={`Value of label ${n + 1}`}
+                  placeholder="web"
+                  value={row.value}
+                  {...marked('value')}
+                  onChange={(event) => set(row.id, { value: event.currentTarget.value })}
+                  spellCheck={false}
+                  autoCapitalize="none"
+                />
+                <ActionIcon
+                  size={36}
+                  variant="subtle"
+                  color="gray"
+                  aria-label={`Take label ${row.key || n + 1} away`}
+                  onClick={() => setRows(rows.filter((one) => one.id !== row.id))}
+                >
+                  <IconTrash size={18} aria-hidden />
+                </ActionIcon>
+              </Group>
+              <Input.Error id={`label-${row.id}-wrong`} role="alert">
+                {told}
+              </Input.Error>
+            </div>
+          );
+        })}
         <Group>
           <Button
             variant="default"

@@ -34,6 +34,20 @@ export const nodesOptions = (id: string) =>
 /** The same for those who show the phases: read anew whenever they begin to. */
 export const phasesOptions = (id: string) => ({ ...nodesOptions(id), refetchOnMount: 'always' as const });
 
+/**
+ * Who has ratified a run so far. The key begins like that of every list of runs, so that events make it stale as well; who may not see
+ * the events sees nobody.
+ */
+export const ratifiersOptions = (run: string) =>
+  queryOptions({
+    queryKey: ['get', '/api/v1/runs', { ratifiersOf: run }],
+    queryFn: async ({ signal }) => {
+      const query = { run, type: 'synod.approval.ratification_given', limit: 100 };
+      const { items } = await unwrap(client.GET('/api/v1/events', { params: { query }, signal }));
+      return items.map(({ actor }) => actor.replace(/^user:/, ''));
+    },
+  });
+
 /** At most one drawing of the nodes in so many milliseconds, and one reading in twice that. */
 const PACE = 1000;
 

@@ -10,6 +10,7 @@ import {
   IconRepeat,
   IconSignature,
 } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { Phase } from '~/components/phase';
@@ -21,6 +22,7 @@ import { CancelRun } from './actions/cancel';
 import { RecordIncident } from './actions/incident';
 import { Proceed } from './actions/proceed';
 import { Replay } from './actions/replay';
+import { ratifiersOptions } from './data';
 import { type Asked, DecideSheet } from './decide/decide';
 import { visible, visibleLine } from '~/lib/text';
 import { hasEnded, phaseOf, type Run } from './logic/types';
@@ -127,8 +129,9 @@ export function BreakGlass({ run }: { run: Run }) {
   const mayApprove = useCan('run.approve', { namespace: run.namespace, template: run.template });
   const [asked, setAsked] = useState<Asked>();
   const [incident, setIncident] = useState(false);
-  if (!run.breakGlass) return null;
   const unratified = run.ratification === 'unratified';
+  const { data: by = [] } = useQuery({ ...ratifiersOptions(run.id), enabled: unratified });
+  if (!run.breakGlass) return null;
   const pending = phaseOf(run) === 'pending';
   return (
     <Alert
@@ -139,10 +142,11 @@ export function BreakGlass({ run }: { run: Run }) {
       <Text size="sm">
         Break-glass by rule {run.breakGlass}: {run.requester} {pending ? 'means to start' : 'started'} this without waiting for others
         {run.ratification ? `; ${RATIFICATION[run.ratification]}` : ''}.
+        {unratified && by.length > 0 && ` So far by ${by.join(', ')}; it takes as many as would have had to approve it.`}
       </Text>
       {unratified && mayApprove && (
         <Group gap="xs" mt="xs">
-          {me.user !== run.requester && (
+          {me.user !== run.requester && !by.includes(me.user) && (
             <Button color="teal.9" leftSection={<IconSignature size={18} aria-hidden />} onClick={() => setAsked('ratify')}>
               Ratify
             </Button>

@@ -1,10 +1,12 @@
-import { Alert, Button, Group, List, PasswordInput, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { Alert, Button, Group, List, Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useRef, useState } from 'react';
 import { client, type Schemas, unwrap } from '~/api/client';
-import { toApiError } from '~/api/problem';
+import { atField, besideFields } from '~/components/fields';
+import { PasswordField } from '~/components/password-field';
 import { ProblemView } from '~/components/problem';
+import { toPointer } from '~/forms/pointer';
 import { nodesOptions, takeRun } from '../data';
 import { Fact, Facts } from '../facts';
 import { Sheet } from '../decide/sheet';
@@ -67,8 +69,7 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
     event.preventDefault();
     void send(!looked);
   };
-  const problems = error === undefined ? [] : (toApiError(error).problem.problems ?? []);
-  const at = (pointer: string) => problems.find((one) => one.pointer === pointer)?.message;
+  const fields = ['/target', '/reason', ...secrets.map((name) => toPointer(['inputs', name]))];
 
   return (
     <form onSubmit={submit}>
@@ -78,7 +79,7 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
           label="On which nodes"
           description="A label query, such as role=web,env!=prod or name in (web-1,web-2). Empty: every node that the template allows."
           value={target}
-          error={at('/target')}
+          error={atField(error, '/target')}
           onChange={(event) => setTarget(event.currentTarget.value)}
           spellCheck={false}
           autoCapitalize="off"
@@ -86,28 +87,28 @@ function ReplayForm({ run, close }: { run: Run; close: () => void }) {
         <Textarea
           label="Why"
           value={reason}
-          error={at('/reason')}
+          error={atField(error, '/reason')}
           onChange={(event) => setReason(event.currentTarget.value)}
           autosize
           minRows={2}
           maxLength={2000}
         />
         {secrets.map((name) => (
-          <PasswordInput
+          <PasswordField
             key={name}
             label={`Secret: ${visibleLine(name)}`}
             description="Secrets are not kept; give it again."
             required
             autoComplete="off"
             value={values[name] ?? ''}
-            error={at(`/inputs/${name}`)}
+            error={atField(error, toPointer(['inputs', name]))}
             onChange={(event) => {
               const { value } = event.currentTarget;
               setValues((known) => ({ ...known, [name]: value }));
             }}
           />
         ))}
-        {error !== undefined && <ProblemView error={error} except={(pointer) => pointer === '/target' || pointer === '/reason'} />}
+        {besideFields(error, ...fields) && <ProblemView error={error} except={(pointer) => fields.includes(pointer)} />}
         {plan &&
           (looked ? (
             <Plan run={run} plan={plan.plan} />
