@@ -8,7 +8,7 @@ export default defineConfig({
   fullyParallel: false,
   workers: Number(process.env['SYNOD_WORKERS'] ?? 2),
   timeout: 180_000,
-  expect: { timeout: 15_000 },
+  expect: { timeout: 30_000 },
   forbidOnly: process.env['CI'] !== undefined,
   retries: 0,
   reporter: [['list']],
