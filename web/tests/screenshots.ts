@@ -101,13 +101,29 @@ async function furnish(demo: Demo): Promise<Screen[]> {
   ];
 }
 
+/** A picture of a whole page. What sticks to the lower edge of the window would lie across it: it takes its place on the page instead. */
+async function wholePage(page: Page, path: string): Promise<void> {
+  await page.evaluate(() => {
+    for (const one of document.querySelectorAll<HTMLElement>('body *')) {
+      const { position, bottom } = getComputedStyle(one);
+      const footer = one.classList.contains('mantine-AppShell-footer');
+      if (footer || (position === 'sticky' && bottom !== 'auto')) one.style.setProperty('position', 'static', 'important');
+      // The room that was kept for it.
+      if (one.id === 'main') one.style.setProperty('padding-bottom', 'var(--app-shell-padding)', 'important');
+    }
+  });
+  await page.screenshot({ path, fullPage: true });
+}
+
 async function picture(page: Page, folder: string, [name, path]: Screen): Promise<void> {
   await page.goto(path);
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   await expect(page.getByRole('status').filter({ hasText: 'Loading' })).toHaveCount(0);
   // Pictures and plots settle.
   await page.waitForTimeout(600);
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: name !== 'run-done' });
+  const file = join(folder, `${name}.png`);
+  // One as it is on a screen.
+  await (name === 'run-done' ? page.screenshot({ path: file }) : wholePage(page, file));
 }
 
 async function tour(browser: Browser, demo: Demo, screens: Screen[], folder: string, options: BrowserContextOptions): Promise<void> {
@@ -118,8 +134,7 @@ async function tour(browser: Browser, demo: Demo, screens: Screen[], folder: str
   await expect(page.getByRole('button', { name: 'Sign in', exact: true })).toBeVisible();
   await page.screenshot({ path: join(folder, 'sign-in.png') });
   await signIn(page, demo, 'bob');
-  await page.waitForTimeout(600);
-  await page.screenshot({ path: join(folder, 'inbox-bob.png'), fullPage: true });
+  await picture(page, folder, ['inbox-bob', '/']);
   await context.clearCookies();
   await signIn(page, demo, 'alice');
   for (const screen of screens) await picture(page, folder, screen);
