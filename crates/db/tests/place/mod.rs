@@ -1,7 +1,11 @@
 //! Where the stories of these tests take place: a database of its own for each, on SQLite and on PostgreSQL.
 #![allow(dead_code, reason = "each test uses a part")]
 
-use synod_db::Db;
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use synod_db::{Db, node};
+use synod_domain::Timestamp;
 
 /// An open database of its own.
 pub struct Place {
@@ -30,6 +34,27 @@ pub async fn empty_postgres() -> String {
     let admin: sqlx::PgPool = sqlx::PgPool::connect(&base).await.unwrap();
     sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
     format!("{}/{name}", base.rsplit_once('/').unwrap().0)
+}
+
+const JOINED: Timestamp = Timestamp(1_800_000_000_000);
+
+/// A node that has never been heard.
+pub fn machine(id: &str, name: &str) -> node::Node {
+    node::Node {
+        id: id.into(),
+        name: name.into(),
+        labels: BTreeMap::from([("role".into(), "web".into())]),
+        facts: json!({"os": "debian"}),
+        version: "1".into(),
+        age_recipient: "age1".into(),
+        certificate_serial: "01".into(),
+        certificate_expires_at: JOINED,
+        joined_at: JOINED,
+        last_seen_at: None,
+        server: None,
+        trust: json!({}),
+        trust_alarm: String::new(),
+    }
 }
 
 /// Tests that take a [`Place`], once on each database.
