@@ -2,4 +2,4 @@ import { defineConfig } from '@playwright/test';
 import shared from './playwright.config';
 
 /** `make screenshots`: pictures instead of tests. */
-export default defineConfig({ ...shared, testMatch: 'screenshots.ts', workers: 1, timeout: 600_000 });
+export default defineConfig({ ...shared, testMatch: 'screenshots.ts', workers: 1, timeout: 1_200_000 });

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContextOptions } from '@playwright/test';
+import { Fresh } from './fresh';
 import { expect, requestRestart, signIn, test, type Demo, type Page } from './harness';
 
 /** Where the pictures go: SIZE-THEME/SCREEN.png. */
@@ -94,10 +95,18 @@ async function furnish(demo: Demo): Promise<Screen[]> {
     ['access-policies', '/access?tab=policies'],
     ['access-matrix', '/access?tab=matrix'],
     ['trust', '/trust'],
+    ['trust-people', '/trust?tab=people'],
+    ['trust-rules', '/trust?tab=rules'],
+    ['trust-versions', '/trust?tab=history'],
+    ['trust-next', '/trust?tab=next'],
     ['templates', '/templates'],
     ['template', '/templates/shop/restart-service'],
     ['api', '/api'],
     ['me', '/me'],
+    ['me-sign-in', '/me?tab=sign-in'],
+    ['me-keys', '/me?tab=keys'],
+    ['me-sessions', '/me?tab=sessions'],
+    ['me-appearance', '/me?tab=appearance'],
   ];
 }
 
@@ -126,6 +135,10 @@ async function picture(page: Page, folder: string, [name, path]: Screen): Promis
   await (name === 'run-done' ? page.screenshot({ path: file }) : wholePage(page, file));
 }
 
+function seenOn(size: string, viewport: { width: number; height: number }, colorScheme: (typeof THEMES)[number]): BrowserContextOptions {
+  return { viewport, colorScheme, isMobile: size === 'phone', hasTouch: size === 'phone' };
+}
+
 async function tour(browser: Browser, demo: Demo, screens: Screen[], folder: string, options: BrowserContextOptions): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const context = await browser.newContext({ ...options, baseURL: demo.url, ignoreHTTPSErrors: true });
@@ -135,6 +148,11 @@ async function tour(browser: Browser, demo: Demo, screens: Screen[], folder: str
   await page.screenshot({ path: join(folder, 'sign-in.png') });
   await signIn(page, demo, 'bob');
   await picture(page, folder, ['inbox-bob', '/']);
+  // What one sees before one signs, as far as the window goes.
+  await page.getByRole('article').first().getByRole('button', { name: 'Approve' }).click();
+  await expect(page.getByRole('dialog').getByRole('button', { name: 'Approve' }).first()).toBeVisible();
+  await page.waitForTimeout(600);
+  await page.screenshot({ path: join(folder, 'decide.png') });
   await context.clearCookies();
   await signIn(page, demo, 'alice');
   for (const screen of screens) await picture(page, folder, screen);
@@ -147,12 +165,22 @@ test('pictures of every screen', async ({ browser, demo }) => {
   const chosen = only ? screens.filter(([name]) => only.includes(name)) : screens;
   for (const [size, viewport] of Object.entries(SIZES)) {
     for (const theme of THEMES) {
-      await tour(browser, demo, chosen, join(FOLDER, `${size}-${theme}`), {
-        viewport,
-        colorScheme: theme,
-        isMobile: size === 'phone',
-        hasTouch: size === 'phone',
-      });
+      await tour(browser, demo, chosen, join(FOLDER, `${size}-${theme}`), seenOn(size, viewport, theme));
     }
   }
+});
+
+test('pictures of a server that nobody has set up yet', async ({ browser }) => {
+  const fresh = await Fresh.start();
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    for (const theme of THEMES) {
+      const context = await browser.newContext({ ...seenOn(size, viewport, theme), ignoreHTTPSErrors: true });
+      const page = await context.newPage();
+      await page.goto(fresh.url);
+      await expect(page.getByRole('heading', { level: 1, name: 'Set up Synod' })).toBeVisible();
+      await wholePage(page, join(FOLDER, `${size}-${theme}`, 'setup.png'));
+      await context.close();
+    }
+  }
+  await fresh.stop();
 });
