@@ -1,13 +1,9 @@
 //! The only place where SQLite and PostgreSQL differ.
 
-use std::time::Duration;
-
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, Column as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 use synod_domain::error::code;
 use synod_domain::{Error, Result, Timestamp};
 
-use crate::sqlite;
+use crate::{postgres, sqlite};
 
 /// A value bound to a statement. The type is told even of an absent one, as PostgreSQL needs it.
 #[derive(Debug, Clone)]
@@ -220,35 +216,18 @@ impl Dialect {
 }
 
 pub(crate) enum Pools {
-    Sqlite { writer: sqlite::Pool, readers: sqlite::Pool },
-    Postgres(PgPool),
+    Sqlite { writer: sqlite::File, readers: sqlite::File },
+    Postgres(Box<postgres::Server>),
 }
 
 pub(crate) enum Transaction {
     Sqlite(sqlite::Transaction),
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    Postgres(postgres::Transaction),
 }
 
 pub(crate) enum Connection {
     Sqlite(sqlite::Held),
-    Postgres(sqlx::pool::PoolConnection<sqlx::Postgres>),
-}
-
-/// Acknowledges nothing before it is on disk, where the server is set up otherwise.
-const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
-
-/// Settings of a PostgreSQL server by which it may lose what it acknowledged, in words. No connection can change them.
-async fn lax_settings(pool: &PgPool) -> Result<Vec<String>> {
-    let sql = "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') ORDER BY name";
-    let rows = sqlx::query(sql).fetch_all(pool).await.map_err(failed)?;
-    let settings = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<sqlx::Result<Vec<(String, String)>>>().map_err(failed)?;
-    Ok(lax(&settings))
-}
-
-fn lax(settings: &[(String, String)]) -> Vec<String> {
-    let off = settings.iter().filter(|(_, setting)| setting == "off").map(|(name, _)| name);
-    off.map(|name| format!("PostgreSQL runs with {name} = off: a crash of its machine may lose or destroy what was acknowledged; set {name} = on"))
-        .collect()
+    Postgres(postgres::Held),
 }
 
 impl Pools {
@@ -258,38 +237,11 @@ impl Pools {
             let path = path.trim_start_matches("//");
             private_file(path)?;
             // One writer: SQLite has one anyway, and waiting here is fairer than its busy loop.
-            let (writer, readers) = (sqlite::Pool::open(path, 1, sqlite::WRITER_CACHE)?, sqlite::Pool::open(path, 4, sqlite::READER_CACHE)?);
+            let (writer, readers) = (sqlite::File::open(path, 1, sqlite::WRITER_CACHE)?, sqlite::File::open(path, 4, sqlite::READER_CACHE)?);
             return Ok(Self::Sqlite { writer, readers });
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
-                Error::new(code::CONFIGURATION, "the database URL cannot be read; write postgres://USER@HOST:PORT/DATABASE").caused_by(e)
-            })?;
-            // Statements here are short. Where the planner guesses a table larger than it is, compiling one takes longer than all
-            // its work.
-            let options = options.options([("jit", "off")]);
-            let pool = PgPoolOptions::new()
-                .max_connections(16)
-                .test_before_acquire(false)
-                .acquire_timeout(Duration::from_secs(5))
-                // A connection that lay idle may have died unseen; asking it costs nothing where there is much to do.
-                .before_acquire(|connection, meta| {
-                    Box::pin(async move {
-                        if meta.idle_for > Duration::from_millis(500) {
-                            connection.ping().await?;
-                        }
-                        Ok(true)
-                    })
-                })
-                // What was acknowledged is on disk; whoever waits for standbys as well (`remote_apply`) goes on doing so.
-                .after_connect(|connection, _| Box::pin(async move { sqlx::query(DURABLE).execute(connection).await.map(|_| ()) }))
-                .connect_with(options.application_name("synod").statement_cache_capacity(300))
-                .await
-                .map_err(failed)?;
-            for lax in lax_settings(&pool).await? {
-                tracing::warn!("{lax}");
-            }
-            return Ok(Self::Postgres(pool));
+            return Ok(Self::Postgres(Box::new(postgres::Server::open(url).await?)));
         }
         Err(Error::new(code::CONFIGURATION, "the database is named `sqlite:PATH` or `postgres://USER@HOST:PORT/DATABASE`"))
     }
@@ -304,7 +256,7 @@ impl Pools {
     pub async fn begin(&self) -> Result<Transaction> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await.map_err(failed)?),
+            Self::Postgres(server) => Transaction::Postgres(server.begin("BEGIN").await?),
         })
     }
 
@@ -312,14 +264,14 @@ impl Pools {
         let begin = self.dialect().begin_snapshot();
         Ok(match self {
             Self::Sqlite { readers, .. } => Transaction::Sqlite(readers.begin(begin).await?),
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin_with(begin).await.map_err(failed)?),
+            Self::Postgres(server) => Transaction::Postgres(server.begin(begin).await?),
         })
     }
 
     pub async fn reader(&self) -> Result<Connection> {
         Ok(match self {
             Self::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await?),
-            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await.map_err(failed)?),
+            Self::Postgres(server) => Connection::Postgres(server.acquire().await?),
         })
     }
 
@@ -329,7 +281,7 @@ impl Pools {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(server) => server.close().await,
         }
     }
 }
@@ -363,55 +315,32 @@ impl From<String> for Sql {
     }
 }
 
-macro_rules! bind_all {
-    ($query:expr, $params:expr) => {{
-        let mut query = $query;
-        for param in $params {
-            query = match param {
-                Param::Text(text) => query.bind(text),
-                Param::Int(n) => query.bind(n),
-            };
-        }
-        query
-    }};
-}
-
-macro_rules! run {
-    ($connection:expr, $sql:expr, $params:expr, $method:ident) => {
-        match $sql {
-            Sql::Fixed(text) => bind_all!(sqlx::query(text), $params).$method($connection).await,
-            Sql::Built(text) => bind_all!(sqlx::query(AssertSqlSafe(text)), $params).$method($connection).await,
-        }
-        .map_err(failed)
-    };
-}
-
 impl Transaction {
     pub async fn query(&mut self, sql: Sql, params: Vec<Param>) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(tx) => tx.query(sql.text(), &params),
-            Self::Postgres(tx) => run!(&mut **tx, sql, params, fetch_all)?.iter().map(postgres_row).collect(),
+            Self::Postgres(tx) => tx.query(sql, params).await,
         }
     }
 
     pub async fn execute(&mut self, sql: Sql, params: Vec<Param>) -> Result<u64> {
         Ok(match self {
             Self::Sqlite(tx) => tx.execute(sql.text(), &params)?,
-            Self::Postgres(tx) => run!(&mut **tx, sql, params, execute)?.rows_affected(),
+            Self::Postgres(tx) => tx.execute(sql, params).await?,
         })
     }
 
     pub async fn script(&mut self, text: String) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.script(&text),
-            Self::Postgres(tx) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **tx).await.map(|_| ()).map_err(failed),
+            Self::Postgres(tx) => tx.script(text).await,
         }
     }
 
     pub async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit(),
-            Self::Postgres(tx) => tx.commit().await.map_err(failed),
+            Self::Postgres(tx) => tx.commit().await,
         }
     }
 
@@ -419,7 +348,7 @@ impl Transaction {
         match self {
             // It is undone when it is dropped.
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(tx) => tx.rollback().await.map_err(failed),
+            Self::Postgres(tx) => tx.rollback().await,
         }
     }
 }
@@ -428,25 +357,9 @@ impl Connection {
     pub async fn query(&mut self, sql: Sql, params: Vec<Param>) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(conn) => conn.query(sql.text(), &params),
-            Self::Postgres(conn) => run!(&mut **conn, sql, params, fetch_all)?.iter().map(postgres_row).collect(),
+            Self::Postgres(conn) => conn.query(sql, params).await,
         }
     }
-}
-
-fn postgres_row(row: &PgRow) -> Result<Row> {
-    let cell = |n: usize| {
-        let raw = row.try_get_raw(n).map_err(failed)?;
-        if raw.is_null() {
-            return Ok(Cell::Null);
-        }
-        match row.columns()[n].type_info().name() {
-            "INT8" => row.try_get::<i64, _>(n).map(Cell::Int).map_err(failed),
-            "INT4" => row.try_get::<i32, _>(n).map(|v| Cell::Int(v.into())).map_err(failed),
-            "BOOL" => row.try_get::<bool, _>(n).map(|v| Cell::Int(v.into())).map_err(failed),
-            _ => row.try_get::<String, _>(n).map(Cell::Text).map_err(failed),
-        }
-    };
-    (0..row.columns().len()).map(cell).collect::<Result<_>>().map(Row)
 }
 
 /// Makes the file for its owner's eyes only; SQLite gives its companions the same rights.
@@ -470,39 +383,4 @@ pub(crate) fn full(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
 pub(crate) fn unstorable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     let why = "a text in it cannot be stored: it is too long, or holds a NUL character; nothing was done";
     Error::new(code::INVALID_DOCUMENT, why).caused_by(cause)
-}
-
-/// Tells apart a PostgreSQL that is away, one that is full, and a defect.
-pub(crate) fn failed(error: sqlx::Error) -> Error {
-    match &error {
-        sqlx::Error::Database(database) => match database.code().unwrap_or_default().into_owned().as_str() {
-            // disk_full.
-            "53100" => full(error),
-            // character_not_in_repertoire and untranslatable_character: a NUL; program_limit_exceeded: too long for an index.
-            "22021" | "22P05" | "54000" => unstorable(error),
-            // Connection, insufficient resources, operator intervention, deadlock, serialization.
-            state if ["08", "53", "57"].iter().any(|class| state.starts_with(class)) || state == "40P01" || state == "40001" => away(error),
-            _ => Error::internal(error),
-        },
-        sqlx::Error::Io(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Protocol(_) => away(error),
-        _ => Error::internal(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_lose_data_is_named() {
-        let set = |name: &str, setting: &str| (name.to_owned(), setting.to_owned());
-        assert!(lax(&[set("fsync", "on"), set("full_page_writes", "on")]).is_empty());
-        let all = lax(&[set("fsync", "off"), set("full_page_writes", "off")]);
-        assert!(all.len() == 2 && all[0].contains("fsync = on") && all[1].contains("full_page_writes"), "{all:?}");
-    }
 }

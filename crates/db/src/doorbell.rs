@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
+use synod_domain::Result;
 use tokio::sync::{Notify, watch};
 
-use crate::Db;
+use crate::postgres::Server;
+use crate::{Db, Query as _, params};
 
 /// What may have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +61,9 @@ impl Doorbell {
             wake: Notify::new(),
             crosses_processes: db.postgres().is_some(),
         }));
-        if let Some(pool) = db.postgres() {
-            tokio::spawn(bell.clone().send(pool.clone(), server.to_owned()));
-            tokio::spawn(bell.clone().receive(pool.clone(), server.to_owned()));
+        if db.postgres().is_some() {
+            tokio::spawn(bell.clone().send(db.clone(), server.to_owned()));
+            tokio::spawn(bell.clone().receive(db.clone(), server.to_owned()));
         }
         bell
     }
@@ -99,37 +100,39 @@ impl Doorbell {
         self.0.deaf.store(true, Ordering::Relaxed);
     }
 
-    async fn send(self, pool: sqlx::PgPool, server: String) {
-        loop {
-            self.0.wake.notified().await;
+    async fn send(self, db: Db, server: String) {
+        let Some(postgres) = db.postgres() else { return };
+        while !postgres.is_closed() {
+            tokio::select! {
+                () = self.0.wake.notified() => {}
+                () = postgres.closed() => return,
+            }
             let bits = self.0.pending.swap(0, Ordering::AcqRel);
-            // A ring need not outlive a crash, so nobody waits until it is on the disk.
-            let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
             if bits != 0
-                && let Err(error) = sqlx::query(sql).bind(CHANNEL).bind(format!("{server} {bits}")).execute(&pool).await
+                && let Err(error) = pass_on(&db, format!("{server} {bits}")).await
             {
                 tracing::debug!(%error, "a ring was lost");
-            }
-            if pool.is_closed() {
-                return;
             }
         }
     }
 
-    async fn receive(self, pool: sqlx::PgPool, server: String) {
-        loop {
-            if let Err(error) = self.listen_once(&pool, &server).await {
-                tracing::debug!(%error, "not listening for rings");
-            }
-            if pool.is_closed() {
-                return;
+    async fn receive(self, db: Db, server: String) {
+        let Some(postgres) = db.postgres() else { return };
+        while !postgres.is_closed() {
+            tokio::select! {
+                heard = self.listen_once(postgres, &server) => {
+                    if let Err(error) = heard {
+                        tracing::debug!(%error, "not listening for rings");
+                    }
+                }
+                () = postgres.closed() => return,
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
-    async fn listen_once(&self, pool: &sqlx::PgPool, server: &str) -> sqlx::Result<()> {
-        let mut listener = PgListener::connect_with(pool).await?;
+    async fn listen_once(&self, postgres: &Server, server: &str) -> sqlx::Result<()> {
+        let mut listener = postgres.listener().await?;
         listener.listen(CHANNEL).await?;
         self.set_alone(false);
         loop {
@@ -150,4 +153,10 @@ impl Doorbell {
             }
         }
     }
+}
+
+async fn pass_on(db: &Db, ring: String) -> Result<()> {
+    // A ring need not outlive a crash, so nobody waits until it is on the disk.
+    let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)::text";
+    db.reader().await?.query(sql, params![CHANNEL, ring]).await.map(|_| ())
 }

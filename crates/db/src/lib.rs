@@ -20,6 +20,8 @@ mod migrate;
 pub mod node;
 pub mod object;
 pub mod overview;
+mod pool;
+mod postgres;
 pub mod run;
 pub mod session;
 mod sqlite;
@@ -98,9 +100,9 @@ impl Db {
         self.pools.close().await;
     }
 
-    pub(crate) fn postgres(&self) -> Option<&sqlx::PgPool> {
+    pub(crate) fn postgres(&self) -> Option<&postgres::Server> {
         match &*self.pools {
-            dialect::Pools::Postgres(pool) => Some(pool),
+            dialect::Pools::Postgres(server) => Some(server),
             dialect::Pools::Sqlite { .. } => None,
         }
     }

@@ -59,6 +59,6 @@ pub fn pools(db: &Db) -> Vec<Pool> {
     let pool = |name, (open, idle)| Pool { name, open: number(open), busy: number(open.saturating_sub(idle)) };
     match &*db.pools {
         Pools::Sqlite { writer, readers } => vec![pool("writer", writer.counts()), pool("readers", readers.counts())],
-        Pools::Postgres(all) => vec![pool("all", (all.size() as usize, all.num_idle()))],
+        Pools::Postgres(all) => vec![pool("all", all.counts())],
     }
 }

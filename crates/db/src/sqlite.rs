@@ -2,17 +2,16 @@
 //! back would take longer than they do. Those that turn out to take long let the thread's other work go elsewhere meanwhile.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement, StatementStatus};
 use synod_domain::{Error, Result};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::dialect::{Cell, Param, Row, away, full, unstorable};
+use crate::pool::{Place, Pool};
 
 /// So many prepared statements are kept for each connection.
 const STATEMENTS: usize = 300;
@@ -31,16 +30,12 @@ const CHECKPOINT: u32 = 4000;
 /// A statement of so many steps, about half a millisecond of work, is run beside the thread's other work from then on.
 const LONG: i32 = 10_000;
 
-/// A few connections to one file.
-pub(crate) struct Pool {
+/// A file, and a few connections to it.
+pub(crate) struct File {
     path: String,
-    most: u32,
     cache: u32,
-    permits: Arc<Semaphore>,
-    idle: Idle,
+    pool: Pool<Conn>,
 }
-
-type Idle = Arc<Mutex<Vec<Conn>>>;
 
 /// One connection.
 struct Conn {
@@ -52,28 +47,23 @@ struct Conn {
 /// A connection, taken out of its pool until this is dropped; what it had begun and not committed is undone then.
 pub(crate) struct Held {
     /// Absent only while it is dropped.
-    conn: Option<Conn>,
-    idle: Idle,
-    _permit: OwnedSemaphorePermit,
+    conn: Option<(Place<Conn>, Conn)>,
 }
 
 /// A transaction, from its beginning to its commit.
 pub(crate) struct Transaction(Held);
 
-impl Pool {
-    /// A pool of at most so many connections, each with so much memory; the first is open.
+impl File {
+    /// A file to which at most so many connections are open at once, each with so much memory; the first is.
     pub fn open(path: &str, most: u32, cache: u32) -> Result<Self> {
-        let first = Conn::open(path, cache)?;
-        let idle = Arc::new(Mutex::new(vec![first]));
-        Ok(Self { path: path.to_owned(), most, cache, permits: Arc::new(Semaphore::new(most as usize)), idle })
+        Ok(Self { path: path.to_owned(), cache, pool: Pool::new(most, Conn::open(path, cache)?) })
     }
 
     /// Takes a connection, once one is free.
     pub async fn acquire(&self) -> Result<Held> {
-        let permit = timeout(PATIENCE, self.permits.clone().acquire_owned()).await.map_err(away)?.map_err(away)?;
-        let known = lock(&self.idle).pop();
-        let conn = known.map_or_else(|| Conn::open(&self.path, self.cache), Ok)?;
-        Ok(Held { conn: Some(conn), idle: self.idle.clone(), _permit: permit })
+        let place = self.pool.place(PATIENCE).await?;
+        let conn = place.known().map_or_else(|| Conn::open(&self.path, self.cache), Ok)?;
+        Ok(Held { conn: Some((place, conn)) })
     }
 
     /// Begins a transaction as `begin` says. Another process may be writing just then: nobody here is kept from other work by
@@ -97,17 +87,12 @@ impl Pool {
 
     /// How many connections are open, and how many of them are not in use.
     pub fn counts(&self) -> (usize, usize) {
-        let idle = lock(&self.idle).len();
-        (idle + (self.most as usize).saturating_sub(self.permits.available_permits()), idle)
+        self.pool.counts()
     }
 
     /// Waits until every connection has come back and closes them.
     pub async fn close(&self) {
-        // Fails only when it is closed already.
-        let all = self.permits.acquire_many(self.most).await;
-        self.permits.close();
-        drop(all);
-        lock(&self.idle).clear();
+        drop(self.pool.close().await);
     }
 }
 
@@ -170,7 +155,7 @@ impl Conn {
 
 impl Held {
     fn conn(&mut self) -> &mut Conn {
-        self.conn.as_mut().expect("present until dropped")
+        &mut self.conn.as_mut().expect("present until dropped").1
     }
 
     /// Runs a statement and returns its rows.
@@ -181,9 +166,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(conn) = self.conn.take() else { return };
+        let Some((place, conn)) = self.conn.take() else { return };
         if conn.sqlite.is_autocommit() || conn.sqlite.execute_batch("ROLLBACK").is_ok() {
-            lock(&self.idle).push(conn);
+            place.leave(conn, |_| false);
         }
     }
 }
@@ -219,10 +204,6 @@ impl Transaction {
         }
         Ok(conn)
     }
-}
-
-fn lock(idle: &Mutex<Vec<Conn>>) -> MutexGuard<'_, Vec<Conn>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs what takes long; other tasks of this thread go on in another one.
@@ -271,15 +252,17 @@ fn failed(error: rusqlite::Error) -> Error {
 mod tests {
     use tokio::time::Instant;
 
+    use tokio::time::timeout;
+
     use super::*;
 
-    fn pool(most: u32) -> (tempfile::TempDir, Pool) {
+    fn pool(most: u32) -> (tempfile::TempDir, File) {
         let dir = tempfile::tempdir().unwrap();
-        let pool = Pool::open(dir.path().join("t.db").to_str().unwrap(), most, READER_CACHE).unwrap();
+        let pool = File::open(dir.path().join("t.db").to_str().unwrap(), most, READER_CACHE).unwrap();
         (dir, pool)
     }
 
-    async fn with_table(pool: &Pool) {
+    async fn with_table(pool: &File) {
         let mut tx = pool.begin("BEGIN IMMEDIATE").await.unwrap();
         tx.script("CREATE TABLE t (a TEXT, b BIGINT); INSERT INTO t VALUES ('x', 1)").unwrap();
         tx.commit().unwrap();
