@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::json;
 use synod_domain::approval::Decision;
+use synod_domain::verify::DeliveredApproval;
 use synod_domain::{Error, Result, Timestamp};
 
 use crate::{ColumnType, Query, Row, Tx, params, to_records};
 
 /// A decision as stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
     /// Who.
     pub person: String,
@@ -37,20 +38,16 @@ fn approval(row: &Row) -> Result<Approval> {
     Ok(Approval { person: row.text(0), decision, digest: row.text(2), comment: row.text(3), at: row.time(4), signature: row.text_opt(5), rules: row.json(6)? })
 }
 
-/// Records a decision; `false` when the person decided on this run before.
-pub async fn insert(tx: &mut Tx, run: &str, a: &Approval) -> Result<bool> {
+/// Records a decision of somebody who has made none on this run, which must be locked: that they have not is read from [`list`].
+pub fn insert(tx: &mut Tx, run: &str, a: &Approval) {
     let decision = match a.decision {
         Decision::Approve => "approve",
         Decision::Reject => "reject",
     };
-    let added = tx
-        .execute(
-            "INSERT INTO approvals (run_id, person, decision, digest, comment, at, signature, rules) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT DO NOTHING",
-            params![run, &a.person, decision, &a.digest, &a.comment, a.at, a.signature.clone(), json!(a.rules).to_string()],
-        )
-        .await?;
-    Ok(added == 1)
+    tx.later(
+        "INSERT INTO approvals (run_id, person, decision, digest, comment, at, signature, rules) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        params![run, &a.person, decision, &a.digest, &a.comment, a.at, a.signature.clone(), json!(a.rules).to_string()],
+    );
 }
 
 /// The decisions on a run in the order they were made.
@@ -59,6 +56,17 @@ pub async fn list(db: &mut impl Query, run: &str) -> Result<Vec<Approval>> {
         .query("SELECT person, decision, digest, comment, at, signature, rules FROM approvals WHERE run_id = $1 ORDER BY at, person", params![run])
         .await?;
     rows.iter().map(approval).collect()
+}
+
+/// The decisions on a run, and the access version at the same moment.
+pub async fn list_with_access(db: &mut impl Query, run: &str) -> Result<(Vec<Approval>, i64)> {
+    let sql = "SELECT a.person, a.decision, a.digest, a.comment, a.at, a.signature, a.rules, m.value
+         FROM (SELECT CAST($1 AS TEXT) AS id) AS run LEFT JOIN meta m ON m.key = 'access_version' LEFT JOIN approvals a ON a.run_id = run.id
+         ORDER BY a.at, a.person";
+    let rows = db.query(sql, params![run]).await?;
+    let version = rows.first().and_then(|row| row.text(7).parse().ok()).unwrap_or(0);
+    let made = rows.iter().filter(|row| row.text_opt(0).is_some());
+    Ok((made.map(approval).collect::<Result<_>>()?, version))
 }
 
 /// Records which rules people could still fill when the run started, for delivery to the nodes.
@@ -78,18 +86,9 @@ pub async fn set_rules(tx: &mut Tx, run: &str, rules: &[(&str, &BTreeSet<usize>)
     Ok(())
 }
 
-/// The decisions as they are delivered to nodes.
-pub async fn delivered(db: &mut impl Query, run: &str) -> Result<Vec<synod_domain::verify::DeliveredApproval>> {
-    let delivered = |a: Approval| synod_domain::verify::DeliveredApproval {
-        person: a.person,
-        decision: a.decision,
-        digest: a.digest,
-        at: a.at,
-        comment: a.comment,
-        rules: a.rules,
-        signature: a.signature,
-    };
-    Ok(list(db, run).await?.into_iter().map(delivered).collect())
+/// A decision as it is delivered to nodes.
+pub fn delivered(a: Approval) -> DeliveredApproval {
+    DeliveredApproval { person: a.person, decision: a.decision, digest: a.digest, at: a.at, comment: a.comment, rules: a.rules, signature: a.signature }
 }
 
 /// An approval after the fact.

@@ -294,8 +294,16 @@ pub enum Sql {
     Built(String),
 }
 
+/// A statement with what is bound to it.
+pub(crate) struct Statement {
+    /// Its text.
+    pub sql: Sql,
+    /// Its values.
+    pub params: Vec<Param>,
+}
+
 impl Sql {
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match self {
             Self::Fixed(text) => text,
             Self::Built(text) => text,

@@ -88,18 +88,21 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent], now: Timestamp) -> Result<
                      INSERT INTO event_positions (position, seq)
                      SELECT head.position + row_number() OVER (ORDER BY added.seq), added.seq FROM head CROSS JOIN added),
                  waiting AS (INSERT INTO unsealed (seq) SELECT seq FROM added WHERE NOT EXISTS (SELECT 1 FROM head))
-             UPDATE log_head SET position = head.position + {} FROM head",
+             UPDATE log_head SET position = head.position + {} FROM head RETURNING head.position + 1",
             events.len()
         );
-        let placed = tx.execute(sql, values).await? > 0;
-        tx.recorded(if placed { Recorded::Placed } else { Recorded::Unsealed });
+        match tx.query_with_later(sql, values).await?.first() {
+            Some(row) => tx.placed(events, row.int(0), now),
+            None => tx.recorded(Recorded::Unsealed),
+        }
         return Ok(());
     }
-    tx.recorded(Recorded::Placed);
     // Rows become visible in the order of their numbers here, so their places are known at once.
     let mut seqs: Vec<i64> = tx.query(insert, values).await?.iter().map(|row| row.int(0)).collect();
     seqs.sort_unstable();
-    place(tx, &seqs).await
+    let first = place(tx, &seqs).await?;
+    tx.placed(events, first, now);
+    Ok(())
 }
 
 fn holds_nul(value: &Value) -> bool {
@@ -125,13 +128,15 @@ fn to_seqs(seqs: &[i64]) -> Result<String> {
     to_records(&rows)
 }
 
-async fn place(tx: &mut Tx, seqs: &[i64]) -> Result<()> {
+/// Gives positions one after the other; returns the first.
+async fn place(tx: &mut Tx, seqs: &[i64]) -> Result<i64> {
     let sql = format!(
-        "INSERT INTO event_positions (position, seq) SELECT COALESCE((SELECT max(position) FROM event_positions), 0) + 1 + r.n, r.seq FROM {} AS r",
+        "INSERT INTO event_positions (position, seq) SELECT COALESCE((SELECT max(position) FROM event_positions), 0) + 1 + r.n, r.seq FROM {} AS r
+         RETURNING position",
         seq_records(tx, 1)
     );
-    tx.execute(sql, params![to_seqs(seqs)?]).await?;
-    Ok(())
+    let rows = tx.query(sql, params![to_seqs(seqs)?]).await?;
+    rows.iter().map(|row| row.int(0)).min().ok_or_else(|| Error::internal("no event was placed"))
 }
 
 /// Gives events that were left without positions theirs, once committed; returns how many. When two servers do this
@@ -259,21 +264,21 @@ pub async fn of_roots(db: &mut impl Query, until: u64) -> Result<Vec<Event>> {
 }
 
 fn event(row: &Row) -> Result<Event> {
-    let position = row.int(0).unsigned_abs();
     Ok(Event {
-        specversion: "1.0".into(),
-        id: position.to_string(),
-        source: "synod".into(),
         kind: row.text(1),
         subject: row.text(2),
-        time: row.time(6),
-        datacontenttype: "application/json".into(),
         namespace: row.text_opt(3),
         run: row.text_opt(4),
         actor: row.text(5),
-        position,
         data: row.json(7)?,
+        ..Event::empty(row.int(0).unsigned_abs(), row.time(6))
     })
+}
+
+/// An event as it is read once it has a position.
+pub(crate) fn of(new: &NewEvent, position: u64, now: Timestamp) -> Event {
+    let NewEvent { kind, subject, namespace, run, actor, data } = new.clone();
+    Event { kind: kind.to_owned(), subject, namespace, run, actor, data, ..Event::empty(position, now) }
 }
 
 /// The last position given out; 0 when none is.

@@ -29,18 +29,32 @@ pub mod task;
 pub mod trust;
 pub mod user;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dialect::Statement;
 pub use dialect::{Cell, ColumnType, Dialect, Param, Row, Sql};
-use synod_domain::Result;
+use synod_domain::event::{Event, NewEvent};
+use synod_domain::{Result, Timestamp};
 
 /// An open database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
     pools: Arc<dialect::Pools>,
-    recorded: Arc<AtomicU8>,
+    told: Arc<Told>,
 }
+
+/// What committed transactions say of their events.
+#[derive(Default)]
+struct Told {
+    recorded: AtomicU8,
+    /// Whether anybody wants the events themselves.
+    followed: AtomicBool,
+    placed: Mutex<Vec<Event>>,
+}
+
+/// So many placed events are kept for those who follow; whoever comes too late reads them.
+const PLACED: usize = 20_000;
 
 /// What became of a transaction's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +69,7 @@ impl Db {
     /// Opens `sqlite:PATH` or `postgres://…` and brings the schema up to date. A schema newer than
     /// this program is refused.
     pub async fn open(url: &str) -> Result<Self> {
-        let db = Self { pools: Arc::new(dialect::Pools::open(url).await?), recorded: Arc::default() };
+        let db = Self { pools: Arc::new(dialect::Pools::open(url).await?), told: Arc::default() };
         migrate::migrate(&db).await?;
         Ok(db)
     }
@@ -86,13 +100,27 @@ impl Db {
     }
 
     fn tx(&self, inner: dialect::Transaction) -> Tx {
-        Tx { inner, dialect: self.dialect(), recorded: 0, told: self.recorded.clone() }
+        Tx { inner, dialect: self.dialect(), later: Vec::new(), recorded: 0, placed: Vec::new(), told: self.told.clone() }
     }
 
     /// What became of the events committed here since this was last asked.
     pub fn take_recorded(&self) -> Vec<Recorded> {
-        let bits = self.recorded.swap(0, Ordering::AcqRel);
+        let bits = self.told.recorded.swap(0, Ordering::AcqRel);
         [Recorded::Placed, Recorded::Unsealed].into_iter().filter(|what| bits & *what as u8 != 0).collect()
+    }
+
+    /// Says whether the events that are committed here are to be kept for [`Db::take_placed`].
+    pub fn follow(&self, follow: bool) {
+        self.told.followed.store(follow, Ordering::Release);
+        if !follow {
+            self.told.placed().clear();
+        }
+    }
+
+    /// The events committed and placed here since this was last asked, as far as they were kept, in no certain order. None of
+    /// another process is among them, nor any that was placed later.
+    pub fn take_placed(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.told.placed())
     }
 
     /// Waits for what is under way and closes every connection.
@@ -157,13 +185,25 @@ impl Query for Reader {
 pub struct Tx {
     inner: dialect::Transaction,
     dialect: Dialect,
+    /// What is to be written and was not sent yet.
+    later: Vec<Statement>,
     recorded: u8,
-    told: Arc<AtomicU8>,
+    placed: Vec<Event>,
+    told: Arc<Told>,
+}
+
+impl Told {
+    fn placed(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Query for Tx {
     fn send(&mut self, sql: Sql, params: Vec<Param>) -> Answer<'_, Vec<Row>> {
-        Box::pin(self.inner.query(sql, params))
+        Box::pin(async {
+            self.write().await?;
+            self.inner.query(sql, params).await
+        })
     }
 
     fn dialect(&self) -> Dialect {
@@ -174,18 +214,63 @@ impl Query for Tx {
 impl Tx {
     /// Runs a statement and returns how many rows it touched.
     pub fn execute(&mut self, sql: impl Into<Sql>, params: Vec<Param>) -> Answer<'_, u64> {
-        Box::pin(self.inner.execute(sql.into(), params))
+        let sql = sql.into();
+        Box::pin(async {
+            self.write().await?;
+            self.inner.execute(sql, params).await
+        })
+    }
+
+    /// Keeps a statement that writes for later: it is sent with others of its kind before the next other statement or the commit.
+    /// PostgreSQL gets them as one, in which none sees what another writes, so they must not touch the same rows.
+    pub(crate) fn later(&mut self, sql: impl Into<Sql>, params: Vec<Param>) {
+        self.later.push(Statement { sql: sql.into(), params });
+    }
+
+    /// Runs a statement together with those kept for later, and returns its own rows.
+    pub(crate) async fn query_with_later(&mut self, sql: impl Into<Sql>, params: Vec<Param>) -> Result<Vec<Row>> {
+        self.later(sql, params);
+        self.write().await
+    }
+
+    /// Sends what was kept for later; returns the rows of the last of it.
+    async fn write(&mut self) -> Result<Vec<Row>> {
+        let mut kept = std::mem::take(&mut self.later);
+        if self.dialect == Dialect::Postgres && kept.len() > 1 {
+            kept = vec![postgres::joined(kept)];
+        }
+        let mut rows = Vec::new();
+        for Statement { sql, params } in kept {
+            rows = self.inner.query(sql, params).await?;
+        }
+        Ok(rows)
     }
 
     /// Makes it all durable. Only after this returns may anybody be told.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        self.write().await?;
         self.inner.commit().await?;
-        self.told.fetch_or(self.recorded, Ordering::AcqRel);
+        if !self.placed.is_empty() {
+            let mut placed = self.told.placed();
+            if placed.len() + self.placed.len() > PLACED {
+                placed.clear();
+            }
+            placed.append(&mut self.placed);
+        }
+        self.told.recorded.fetch_or(self.recorded, Ordering::AcqRel);
         Ok(())
     }
 
     pub(crate) fn recorded(&mut self, what: Recorded) {
         self.recorded |= what as u8;
+    }
+
+    /// Tells of events that got the positions from `first` on.
+    pub(crate) fn placed(&mut self, events: &[NewEvent], first: i64, now: Timestamp) {
+        self.recorded(Recorded::Placed);
+        if self.told.followed.load(Ordering::Acquire) {
+            self.placed.extend(events.iter().zip(first.unsigned_abs()..).map(|(event, position)| event::of(event, position, now)));
+        }
     }
 
     /// Undoes it all.
@@ -194,6 +279,7 @@ impl Tx {
     }
 
     pub(crate) async fn script(&mut self, text: String) -> Result<()> {
+        self.write().await?;
         self.inner.script(text).await
     }
 }

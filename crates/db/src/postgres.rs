@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::dialect::{Cell, Param, Row, Sql, away, full, unstorable};
+use crate::dialect::{Cell, Param, Row, Sql, Statement, away, full, unstorable};
 use crate::pool::{Place, Pool};
 
 /// How many connections a server has at most.
@@ -261,6 +261,37 @@ impl Transaction {
     }
 }
 
+/// Several statements as one: all but the last are common table expressions of the last, which may have some of its own. They go
+/// to the server and back once, and are planned once.
+pub(crate) fn joined(all: Vec<Statement>) -> Statement {
+    let last = all.len().saturating_sub(1);
+    let (mut text, mut params) = (String::from("WITH "), Vec::new());
+    for (n, statement) in all.into_iter().enumerate() {
+        let own = shifted(statement.sql.text(), params.len());
+        params.extend(statement.params);
+        match own.trim_start().strip_prefix("WITH ") {
+            _ if n < last => text += &format!("later_{n} AS ({own}){}", if n + 1 < last { ", " } else { "" }),
+            Some(more) => text += &format!(", {more}"),
+            None => text += &format!(" {own}"),
+        }
+    }
+    Statement { sql: Sql::Built(text), params }
+}
+
+/// A statement's text with its parameters numbered from `by` + 1.
+fn shifted(text: &str, by: usize) -> String {
+    let mut pieces = text.split('$');
+    let mut shifted = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.len() - piece.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        match piece[..digits].parse::<usize>() {
+            Ok(number) => shifted += &format!("${}{}", number + by, &piece[digits..]),
+            Err(_) => shifted += &format!("${piece}"),
+        }
+    }
+    shifted
+}
+
 fn row(row: &PgRow) -> Result<Row> {
     let cell = |n: usize| {
         let raw = row.try_get_raw(n).map_err(failed)?;
@@ -323,6 +354,23 @@ fn failed(error: sqlx::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statements_are_joined() {
+        let statement = |sql, params: &[i64]| Statement { sql: Sql::Fixed(sql), params: params.iter().map(|n| Param::from(*n)).collect() };
+        let text = |all| {
+            let joined = joined(all);
+            (joined.sql.text().to_owned(), joined.params.len())
+        };
+        let one = || statement("UPDATE a SET b = $2 WHERE c = $1", &[1, 2]);
+        let two = || statement("INSERT INTO d VALUES ($1, '$', $11)", &[3]);
+        let own = || statement("WITH x AS (SELECT $1) UPDATE e SET f = x FROM x", &[4]);
+        assert_eq!(text(vec![one(), two()]), ("WITH later_0 AS (UPDATE a SET b = $2 WHERE c = $1) INSERT INTO d VALUES ($3, '$', $13)".into(), 3));
+        assert_eq!(
+            text(vec![two(), one(), own()]).0,
+            "WITH later_0 AS (INSERT INTO d VALUES ($1, '$', $11)), later_1 AS (UPDATE a SET b = $3 WHERE c = $2), x AS (SELECT $4) UPDATE e SET f = x FROM x"
+        );
+    }
 
     #[test]
     fn what_may_lose_data_is_named() {

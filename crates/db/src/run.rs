@@ -272,8 +272,8 @@ pub async fn wake_pending(tx: &mut Tx, now: Timestamp) -> Result<()> {
 }
 
 /// Writes back everything about a run that may change.
-pub async fn update(tx: &mut Tx, r: &Run) -> Result<()> {
-    tx.execute(
+pub fn update(tx: &mut Tx, r: &Run) {
+    tx.later(
         "UPDATE runs SET phase = $2, started_at = $3, finished_at = $4, message = $5, batches = $6, batch_ended_at = $7, gates_opened = $8, at_gate = $9,
          cancelling = $10, cancelled_by = $11, wake_at = $12, ratification = $13 WHERE id = $1",
         params![
@@ -291,9 +291,7 @@ pub async fn update(tx: &mut Tx, r: &Run) -> Result<()> {
             r.wake_at,
             r.ratification.map(|state| state.name().to_owned())
         ],
-    )
-    .await?;
-    Ok(())
+    );
 }
 
 /// How many other runs began by a break-glass rule since a time, by the server's clock.

@@ -107,17 +107,15 @@ pub struct Assigned {
 }
 
 /// Makes the tasks of a run, the first `first` of them assigned, the rest waiting.
-pub async fn create(tx: &mut Tx, run: &crate::run::Run, first: u32, now: Timestamp, start_by: Timestamp) -> Result<()> {
-    tx.execute(
+pub fn create(tx: &mut Tx, run: &crate::run::Run, first: u32, now: Timestamp, start_by: Timestamp) {
+    tx.later(
         "INSERT INTO tasks (run_id, idx, node_id, node_name, namespace, template, phase, created_at, batch, assigned_at, deadline_at)
          SELECT run_id, idx, node_id, node_name, $2, $3,
                 CASE WHEN idx < $4 THEN 'assigned' ELSE 'waiting' END, $5,
                 CASE WHEN idx < $4 THEN 0 END, CASE WHEN idx < $4 THEN $5 END, CASE WHEN idx < $4 THEN $6 END
          FROM run_nodes WHERE run_id = $1",
         params![&run.id, &run.namespace, &run.template, first, now, start_by],
-    )
-    .await?;
-    Ok(())
+    );
 }
 
 /// Assigns the next `n` waiting tasks of a run as one batch.
@@ -353,7 +351,7 @@ pub struct SignedResult {
 }
 
 /// Keeps signed results of tasks that are the node's own and have ended; the first of each stands.
-pub async fn add_signed(tx: &mut Tx, results: &[SignedResult]) -> Result<()> {
+pub fn add_signed(tx: &mut Tx, results: &[SignedResult]) -> Result<()> {
     if results.is_empty() {
         return Ok(());
     }
@@ -365,7 +363,7 @@ pub async fn add_signed(tx: &mut Tx, results: &[SignedResult]) -> Result<()> {
          JOIN tasks t ON t.run_id = r.run_id AND t.idx = r.idx AND t.node_id = r.node_id WHERE t.finished_at IS NOT NULL
          ON CONFLICT DO NOTHING"
     );
-    tx.execute(sql, params![to_records(results)?]).await?;
+    tx.later(sql, params![to_records(results)?]);
     Ok(())
 }
 

@@ -167,12 +167,12 @@ async fn run_of(place: &Place, id: &str, template: (&str, &str), days_ago: i64, 
             signature: None,
             rules: [0].into(),
         };
-        assert!(approval::insert(&mut tx, id, &decision).await.unwrap());
+        approval::insert(&mut tx, id, &decision);
     }
     let started = approved_after.is_some() && phase != Phase::Approved;
     let ratification = row.break_glass.is_some().then_some(synod_domain::run::Ratification::Unratified);
     let row = run::Run { phase, started_at: started.then_some(created_at), ratification, ..row };
-    run::update(&mut tx, &row).await.unwrap();
+    run::update(&mut tx, &row);
     tx.commit().await.unwrap();
 }
 

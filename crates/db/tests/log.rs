@@ -185,6 +185,32 @@ async fn who_writes_alone_needs_no_sealer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_placed_is_told_as_it_is_read() {
+    for Place { db, .. } in &[postgres().await, sqlite().await] {
+        append(db, 0).await;
+        assert!(db.take_placed().is_empty(), "nobody follows");
+        db.follow(true);
+        let mut tx = db.begin().await.unwrap();
+        event::append(&mut tx, &[by(0, 1), by(0, 2)], NOW).await.unwrap();
+        event::append(&mut tx, &[by(0, 3)], NOW).await.unwrap();
+        assert!(db.take_placed().is_empty(), "it is not committed");
+        tx.commit().await.unwrap();
+        let mut undone = db.begin().await.unwrap();
+        event::append(&mut undone, &[by(0, 4)], NOW).await.unwrap();
+        undone.rollback().await.unwrap();
+        append(db, 5).await;
+        let read = event::list(&mut db.reader().await.unwrap(), &Filter { after: Some(1), global: true, limit: 10, ..Filter::default() })
+            .await
+            .unwrap();
+        assert_eq!(read.len(), 4);
+        assert_eq!(db.take_placed(), read);
+        append(db, 6).await;
+        db.follow(false);
+        assert!(db.take_placed().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_the_head_and_no_effect_comes_before_its_cause() {
     let Place { db, .. } = &postgres().await;
     let mut slow = db.begin().await.unwrap();

@@ -257,22 +257,28 @@ async fn a_run_goes_its_way(place: Place) {
         signature: None,
         rules: [0, 2].into(),
     };
-    assert!(approval::insert(&mut tx, "r1", &decision).await.unwrap());
-    assert!(!approval::insert(&mut tx, "r1", &decision).await.unwrap(), "one decision a person");
-    assert_eq!(approval::list(&mut tx, "r1").await.unwrap()[0].rules, [0, 2].into());
+    assert_eq!(approval::list_with_access(&mut tx, "r1").await.unwrap(), (vec![], 0));
+    approval::insert(&mut tx, "r1", &decision);
+    assert_eq!(approval::list(&mut tx, "r1").await.unwrap(), [decision.clone()]);
+    access::changed(&mut tx).await.unwrap();
+    assert_eq!(approval::list_with_access(&mut tx, "r1").await.unwrap(), (vec![decision.clone()], 1));
+    assert_eq!(approval::list_with_access(&mut tx, "r2").await.unwrap(), (vec![], 1));
     approval::set_rules(&mut tx, "r1", &[("bob", &[0].into())]).await.unwrap();
-    assert_eq!(approval::delivered(&mut tx, "r1").await.unwrap()[0].rules, [0].into());
+    assert_eq!(approval::list(&mut tx, "r1").await.unwrap()[0].rules, [0].into());
     assert_eq!(run::due(&mut tx, NOW, 10).await.unwrap(), ["r1"]);
     assert_eq!(run::nodes(&mut tx, "r1").await.unwrap()[2].name, "web-2");
     assert_eq!(run::sealed_secrets(&mut tx, "r1").await.unwrap(), [(1, "c2VhbGVk".to_owned())]);
     let mut row = run::lock(&mut tx, "r1").await.unwrap().unwrap();
-    task::create(&mut tx, &row, 1, NOW, Timestamp(NOW.0 + 100)).await.unwrap();
+    task::create(&mut tx, &row, 1, NOW, Timestamp(NOW.0 + 100));
     row.phase = Phase::Running;
     row.batches = 1;
-    run::update(&mut tx, &row).await.unwrap();
+    run::update(&mut tx, &row);
     let assigned = task::assigned_of_run(&mut tx, "r1").await.unwrap();
     assert_eq!((assigned.len(), assigned[0].idx, assigned[0].start_by), (1, 0, Timestamp(NOW.0 + 100)));
     tx.commit().await.unwrap();
+    let mut again = place.db.begin().await.unwrap();
+    approval::insert(&mut again, "r1", &decision);
+    assert!(again.commit().await.is_err(), "one decision a person");
 
     let mut tx = place.db.begin().await.unwrap();
     assert_eq!(run::lock_many(&mut tx, &["r1", "none"]).await.unwrap().len(), 1);
@@ -329,7 +335,7 @@ async fn only_the_own_node_reports(place: Place) {
     let mut tx = place.db.begin().await.unwrap();
     run::insert(&mut tx, &request("r1", None), &nodes()).await.unwrap();
     let row = run::lock(&mut tx, "r1").await.unwrap().unwrap();
-    task::create(&mut tx, &row, 3, NOW, NOW).await.unwrap();
+    task::create(&mut tx, &row, 3, NOW, NOW);
     assert!(task::ended(&mut tx, &[end(0, "n1", TaskPhase::Succeeded)]).await.unwrap().is_empty());
     let forged = NewOutput { run_id: "r1".into(), idx: 0, node_id: "n1".into(), chunk: 0, segments: "[]".into() };
     assert_eq!(task::add_output(&mut tx, &[forged]).await.unwrap(), 0);
@@ -340,7 +346,7 @@ async fn late_results_are_kept(place: Place) {
     let mut tx = place.db.begin().await.unwrap();
     run::insert(&mut tx, &request("r1", None), &nodes()).await.unwrap();
     let row = run::lock(&mut tx, "r1").await.unwrap().unwrap();
-    task::create(&mut tx, &row, 3, NOW, NOW).await.unwrap();
+    task::create(&mut tx, &row, 3, NOW, NOW);
     let given_up = Ended { detail: task::GIVEN_UP.into(), reason: "offline".into(), started_at: None, ..end(0, "n0", TaskPhase::Failed) };
     task::ended(&mut tx, &[given_up]).await.unwrap();
     assert_eq!(task::ended_late(&mut tx, &[end(0, "n0", TaskPhase::Succeeded)]).await.unwrap().len(), 1);
@@ -355,7 +361,7 @@ async fn contradictions_are_noticed_once(place: Place) {
     let mut tx = place.db.begin().await.unwrap();
     run::insert(&mut tx, &request("r1", None), &nodes()).await.unwrap();
     let row = run::lock(&mut tx, "r1").await.unwrap().unwrap();
-    task::create(&mut tx, &row, 2, NOW, NOW).await.unwrap();
+    task::create(&mut tx, &row, 2, NOW, NOW);
     let first = end(0, "n0", TaskPhase::Succeeded);
     let other = end(0, "n0", TaskPhase::Failed);
     assert!(task::contradicted(&mut tx, std::slice::from_ref(&other)).await.unwrap().is_empty(), "it has not ended");
@@ -456,7 +462,7 @@ async fn fill(db: &Db) {
     object::put(&mut tx, &stored(Kind::Template, Some("shop"), "restart", 1)).await.unwrap();
     run::insert(&mut tx, &request("r1", Some("k")), &nodes()).await.unwrap();
     let row = run::lock(&mut tx, "r1").await.unwrap().unwrap();
-    task::create(&mut tx, &row, 3, NOW, NOW).await.unwrap();
+    task::create(&mut tx, &row, 3, NOW, NOW);
     let piece = NewOutput { run_id: "r1".into(), idx: 0, node_id: "n0".into(), chunk: 0, segments: "[{\"text\":\"é\\n\"}]".into() };
     task::add_output(&mut tx, &[piece]).await.unwrap();
     event::append(&mut tx, &(0..2500).map(happened).collect::<Vec<_>>(), NOW).await.unwrap();

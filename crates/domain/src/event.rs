@@ -120,6 +120,26 @@ pub struct Event {
     pub data: Value,
 }
 
+impl Event {
+    /// An event that says nothing yet.
+    pub fn empty(position: u64, time: Timestamp) -> Self {
+        Self {
+            specversion: "1.0".into(),
+            id: position.to_string(),
+            source: "synod".into(),
+            kind: String::new(),
+            subject: String::new(),
+            time,
+            datacontenttype: "application/json".into(),
+            namespace: None,
+            run: None,
+            actor: String::new(),
+            position,
+            data: Value::Null,
+        }
+    }
+}
+
 /// Whether an event type fits a pattern: exact, or with `*` for any rest (`synod.run.*`).
 pub fn type_matches(pattern: &str, kind: &str) -> bool {
     match pattern.strip_suffix('*') {

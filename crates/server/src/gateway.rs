@@ -223,8 +223,9 @@ impl Gateway {
         if document.tree().is_none() {
             document.set_nodes(&run::nodes(&mut reader, id).await?)?;
         }
-        let mut approvals = approval::delivered(&mut reader, id).await?;
-        let access = app.access.current(&mut reader).await?;
+        let (decisions, version) = approval::list_with_access(&mut reader, id).await?;
+        let mut approvals: Vec<_> = decisions.into_iter().map(approval::delivered).collect();
+        let access = app.access.at(version, &mut reader).await?;
         if let Some(cover) = signing::cover(&document, &access, &mut reader).await? {
             // One decision that counts no more would make nodes refuse all of them.
             let counted = cover.counted(&document.manifest, &document.digest, &approvals, app.clock.now());

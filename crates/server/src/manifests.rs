@@ -8,7 +8,9 @@ use synod_db::run::Run;
 use synod_domain::manifest::{Manifest, NodeEntry, node_tree};
 use synod_domain::merkle::Tree;
 use synod_domain::{Error, Result};
+use synod_protocol::http::run::StepPreview;
 
+use crate::ops::run_view::preview;
 use crate::signing::Cover;
 
 /// About so much memory is spent, in bytes.
@@ -25,6 +27,7 @@ pub struct Document {
     /// Its digest.
     pub digest: String,
     tree: OnceLock<Tree>,
+    preview: OnceLock<Vec<StepPreview>>,
     cover: Mutex<Option<(u64, Option<Arc<Cover>>)>>,
 }
 
@@ -40,6 +43,11 @@ impl Document {
             let _ = self.tree.set(node_tree(nodes)?);
         }
         self.tree.get().ok_or_else(|| Error::internal("a tree that was set is not there"))
+    }
+
+    /// Its steps with the inputs filled in, as far as they are known before the nodes run them.
+    pub fn preview(&self) -> &[StepPreview] {
+        self.preview.get_or_init(|| preview(&self.manifest))
     }
 
     /// What a version of the trust root asks of it, when that was looked up.
@@ -86,7 +94,8 @@ impl Manifests {
         }
         let bytes = Bytes::from(run.manifest.clone());
         let manifest = serde_json::from_slice(&bytes).map_err(Error::internal)?;
-        let document = Arc::new(Document { manifest, bytes, digest: run.digest.clone(), tree: OnceLock::new(), cover: Mutex::default() });
+        let document =
+            Arc::new(Document { manifest, bytes, digest: run.digest.clone(), tree: OnceLock::new(), preview: OnceLock::new(), cover: Mutex::default() });
         let mut kept = self.lock();
         kept.weight += document.weight();
         if let Some(before) = kept.by_run.insert(run.id.clone(), document.clone()) {

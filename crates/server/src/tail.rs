@@ -1,4 +1,5 @@
-//! The newest events, read from the database once for everybody who follows them here.
+//! The newest events for everybody who follows them here: those recorded here as they were committed, others read from the
+//! database once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ impl Tail {
         let mut position = self.position.lock().await;
         let receiver = self.events.subscribe();
         if position.is_none() {
+            app.db.follow(true);
             *position = Some(event::last_position(&mut app.db.reader().await?).await?);
         }
         Ok(receiver)
@@ -46,6 +48,20 @@ impl Tail {
         let mut position = self.position.lock().await;
         if self.events.receiver_count() == 0 {
             *position = None;
+            app.db.follow(false);
+        }
+        if let Some(last) = *position {
+            let (fresh, gap) = next(app.db.take_placed(), last);
+            let nothing = fresh.is_empty();
+            for event in fresh {
+                *position = Some(event.position);
+                // Nobody left to hear it is nothing to worry about.
+                let _ = self.events.send(Arc::new(event));
+            }
+            // Where others write as well, theirs are not at hand.
+            if !nothing && !gap && app.db.dialect().has_one_writer() {
+                return Ok(());
+            }
         }
         let mut limit = BATCH[0];
         while let Some(after) = *position {
@@ -56,7 +72,6 @@ impl Tail {
             let more = found.len() == limit as usize;
             limit = BATCH[1];
             for event in found {
-                // Nobody left to hear it is nothing to worry about.
                 let _ = self.events.send(Arc::new(event));
             }
             if !more {
@@ -65,6 +80,16 @@ impl Tail {
         }
         Ok(())
     }
+}
+
+/// The events that follow a position without a gap, in order, and whether there are any beyond one.
+fn next(mut fresh: Vec<Event>, after: u64) -> (Vec<Event>, bool) {
+    fresh.retain(|event| event.position > after);
+    fresh.sort_unstable_by_key(|event| event.position);
+    let whole = fresh.iter().zip(after + 1..).take_while(|(event, position)| event.position == *position).count();
+    let gap = whole < fresh.len();
+    fresh.truncate(whole);
+    (fresh, gap)
 }
 
 /// Passes events on until told to stop.
@@ -79,6 +104,30 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = rings.changed() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
             _ = stop.changed() => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use synod_domain::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn only_what_follows_without_a_gap_is_passed_on() {
+        let cases: [(&[u64], &[u64], bool); 6] = [
+            (&[], &[], false),
+            (&[4, 5], &[4, 5], false),
+            (&[6, 4, 3, 5], &[4, 5, 6], false),
+            (&[1, 3], &[], false),
+            (&[5], &[], true),
+            (&[7, 4, 6], &[4], true),
+        ];
+        for (fresh, passed, gap) in cases {
+            let events = fresh.iter().map(|position| Event::empty(*position, Timestamp(0))).collect();
+            let (events, found) = next(events, 3);
+            assert_eq!((events.iter().map(|event| event.position).collect::<Vec<_>>().as_slice(), found), (passed, gap), "{fresh:?}");
         }
     }
 }

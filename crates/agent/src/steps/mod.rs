@@ -43,6 +43,11 @@ impl Job {
     }
 }
 
+/// Whether any step may ask for facts, which are gathered from a dozen files.
+fn names_facts(steps: &[Step]) -> bool {
+    serde_json::to_string(steps).map_or(true, |text| text.contains("facts"))
+}
+
 /// Why a step did not go well.
 enum Bad {
     /// The step failed; `check` when an explicit check did not hold.
@@ -104,7 +109,7 @@ impl<'a> Task<'a> {
         }
         let context = Context {
             inputs: Value::Object(inputs),
-            facts: facts::collect(),
+            facts: if names_facts(&manifest.steps) { facts::collect() } else { Value::Object(serde_json::Map::new()) },
             node: json!({"name": work.node.name, "id": work.node.id}),
             run: json!({"id": manifest.run, "namespace": manifest.namespace, "requester": manifest.requester, "reason": manifest.reason}),
             steps: BTreeMap::new(),

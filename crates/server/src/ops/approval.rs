@@ -32,7 +32,10 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     let mut row = super::run::lock(&mut tx, id).await?;
     let id = row.id.clone();
     // Judged by what holds now, inside the transaction, not by what held when the request came in.
-    let access = ctx.app.access.current(&mut tx).await?;
+    let (mut decisions, version) = approval::list_with_access(&mut tx, &id).await?;
+    let access = ctx.app.access.at(version, &mut tx).await?;
+    let voted = decisions.iter().any(|decision| decision.person == ctx.caller.user);
+    let voted_already = || Error::new(code::ALREADY_VOTED, format!("{} has decided on run {id} already", ctx.caller.user));
     let ctx = Ctx { access, ..ctx.clone() };
     let action = if row.break_glass.is_some() { Action::RunBreakGlass } else { Action::RunApprove };
     ctx.require(action, &Resource::template(&row.namespace, &row.template))?;
@@ -43,8 +46,8 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
         Phase::Pending => {}
         Phase::Expired => return Err(Error::new(code::RUN_EXPIRED, format!("run {id} could be decided until {}", row.approve_by))),
         phase => {
-            if approval::list(&mut tx, &id).await?.iter().any(|a| a.person == ctx.caller.user) {
-                return Err(Error::new(code::ALREADY_VOTED, format!("{} has decided on run {id} already", ctx.caller.user)));
+            if voted {
+                return Err(voted_already());
             }
             return Err(Error::new(code::RUN_NOT_PENDING, format!("run {id} is {phase} and awaits no decision")));
         }
@@ -66,9 +69,10 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
         signature,
         rules,
     };
-    if !approval::insert(&mut tx, &id, &decision).await? {
-        return Err(Error::new(code::ALREADY_VOTED, format!("{} has decided on run {id} already", ctx.caller.user)));
+    if voted {
+        return Err(voted_already());
     }
+    approval::insert(&mut tx, &id, &decision);
     let word = match request.decision {
         Decision::Approve => "approve",
         Decision::Reject => "reject",
@@ -77,14 +81,16 @@ pub async fn approval_create(ctx: &Ctx, id: &str, request: &ApprovalRequest) -> 
     let data = json!({"decision": word, "digest": request.digest, "comment": request.comment, "key": key});
     let mut events = vec![run_event(types::APPROVAL_GIVEN, &row, &ctx.actor(), data)];
     let mut effects = Effects { events: true, ..Effects::default() };
-    let mut seen = Seen::default();
+    decisions.push(decision);
+    decisions.sort_by(|a, b| (a.at, &a.person).cmp(&(b.at, &b.person)));
+    let mut seen = Seen { decisions: Some(decisions), ..Seen::default() };
     let mut work = Work { run: &mut row, document: &document, access: &ctx.access, now: ctx.now, events: &mut events, effects: &mut effects, seen: &mut seen };
     work.settle(&mut tx).await?;
     if let Some(rule) = row.break_glass.as_ref().filter(|_| row.phase == Phase::Pending) {
         // It waits for nobody else, so whoever signed is told now; nothing of it is kept.
         return Err(closed(&ctx, &mut tx, rule, &id).await?);
     }
-    run::update(&mut tx, &row).await?;
+    run::update(&mut tx, &row);
     let shown = super::run_view::brief(&ctx, &mut tx, row, seen).await?;
     // Last, because it holds up others' events until the commit.
     event::append(&mut tx, &events, ctx.now).await?;

@@ -99,7 +99,7 @@ async fn unratified(ctx: &Ctx, tx: &mut Tx, id: &str) -> Result<(Row, Ctx)> {
 }
 
 async fn finish(ctx: &Ctx, mut tx: Tx, row: Row, events: Vec<NewEvent>) -> Result<Run> {
-    run::update(&mut tx, &row).await?;
+    run::update(&mut tx, &row);
     let shown = brief(ctx, &mut tx, row, Seen::default()).await?;
     event::append(&mut tx, &events, ctx.now).await?;
     tx.commit().await?;

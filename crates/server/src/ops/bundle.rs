@@ -39,7 +39,7 @@ pub async fn run_bundle(ctx: &Ctx, id: &str, query: &BundleQuery) -> Result<Bund
         return Err(audit::behind(&mut tx, "the audit log holds nothing yet; its first events come within moments".into()).await);
     };
     let logged = events(&mut tx, &row, head.size).await?;
-    let mut delivered = approval::delivered(&mut tx, &row.id).await?;
+    let mut delivered: Vec<_> = approval::list(&mut tx, &row.id).await?.into_iter().map(approval::delivered).collect();
     // By the root that was in force when it began, since later ones may not know the keys any more.
     let cover = |published| Cover::of(&Arc::new(published), &document.manifest, entries.iter().map(|node| node.name.as_str()));
     let began = place(&logged, types::RUN_STARTED).or_else(|| place(&logged, types::RUN_APPROVED));

@@ -94,7 +94,10 @@ impl Work<'_> {
     /// every signature.
     pub async fn verdict(&mut self, tx: &mut Tx) -> Result<(Verdict, Vec<Vote>)> {
         let manifest = &self.document.manifest;
-        let decisions = synod_db::approval::list(tx, &self.run.id).await?;
+        let decisions = match self.seen.decisions.take() {
+            Some(decisions) => decisions,
+            None => synod_db::approval::list(tx, &self.run.id).await?,
+        };
         let judged = match signing::cover(self.document, self.access, tx).await? {
             Some(cover) => {
                 let used = self.used_today(tx).await?;
@@ -234,7 +237,7 @@ impl Work<'_> {
         self.run.started_at = Some(self.now);
         let first = self.document.manifest.strategy.batch_size(0, self.run.node_count).min(self.run.node_count);
         let start_by = self.now.after(self.document.manifest.start_deadline);
-        task::create(tx, self.run, first, self.now, start_by).await?;
+        task::create(tx, self.run, first, self.now, start_by);
         self.seen.tasks = Some(TaskCounts { assigned: first, waiting: self.run.node_count - first, ..TaskCounts::default() });
         self.run.batches = 1;
         self.run.wake_at = Some(self.now.after(SAFETY));
@@ -354,7 +357,7 @@ pub async fn look(app: &Arc<App>, id: &str) -> Result<()> {
         Phase::Running => work.advance(&mut tx).await?,
         _ => work.run.wake_at = None,
     }
-    run::update(&mut tx, &run).await?;
+    run::update(&mut tx, &run);
     event::append(&mut tx, &events, now).await?;
     tx.commit().await?;
     effects.events |= !events.is_empty();

@@ -136,10 +136,10 @@ async fn run_create_from(ctx: &Ctx, request: &RunRequest, key: Option<&str>, rep
     let mut effects = Effects { events: true, ..Effects::default() };
     let data = json!({"template": row.template, "revision": row.revision, "digest": row.digest, "nodes": row.node_count, "reason": row.reason, "replayOf": row.replay_of});
     let mut events = vec![run_event(types::RUN_REQUESTED, &row, &ctx.actor(), data)];
-    let mut seen = Seen::default();
+    let mut seen = Seen { decisions: Some(Vec::new()), ..Seen::default() };
     let mut work = Work { run: &mut row, document: &document, access: &access, now: ctx.now, events: &mut events, effects: &mut effects, seen: &mut seen };
     work.settle(&mut tx).await?;
-    run::update(&mut tx, &row).await?;
+    run::update(&mut tx, &row);
     let shown = match replay_of {
         Some(_) => view(ctx, &mut tx, row).await?,
         None => brief(ctx, &mut tx, row, seen).await?,
@@ -474,7 +474,7 @@ async fn change(ctx: &Ctx, id: &str, step: impl AsyncFnOnce(&mut Work<'_>, &mut 
     let (document, access) = (&*document, &fresh.access);
     let mut work = Work { run: &mut row, document, access, now: ctx.now, events: &mut events, effects: &mut effects, seen: &mut Seen::default() };
     step(&mut work, &mut tx).await?;
-    run::update(&mut tx, &row).await?;
+    run::update(&mut tx, &row);
     let shown = brief(&fresh, &mut tx, row, Seen::default()).await?;
     event::append(&mut tx, &events, ctx.now).await?;
     tx.commit().await?;

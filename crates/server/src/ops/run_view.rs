@@ -153,7 +153,7 @@ pub async fn brief(ctx: &Ctx, db: &mut impl Query, row: Row, seen: Seen) -> Resu
     Ok(Run {
         summary: summary(&row),
         digest: row.digest.clone(),
-        preview: preview(manifest),
+        preview: document.preview().to_vec(),
         rules: if row.phase == Phase::Pending || !filled.is_empty() { rule_statuses(ctx, manifest, &filled, &votes) } else { Vec::new() },
         approvals,
         tasks: counts,

@@ -83,12 +83,12 @@ pub async fn record(app: &Arc<App>, reported: Reported, now: Timestamp) -> Resul
                 }
             }
         }
-        task::add_signed(&mut tx, &reported.signed).await?;
         for id in moved {
             if let Some(run) = runs.get_mut(id) {
                 advance(app, &mut tx, run, now, &mut events, &mut effects).await?;
             }
         }
+        task::add_signed(&mut tx, &reported.signed)?;
     }
     event::append(&mut tx, &events, now).await?;
     tx.commit().await?;
@@ -102,7 +102,8 @@ async fn advance(app: &Arc<App>, tx: &mut synod_db::Tx, run: &mut run::Run, now:
     let access = app.access.latest();
     let mut work = Work { run, document: &document, access: &access, now, events, effects, seen: &mut Seen::default() };
     work.advance(tx).await?;
-    run::update(tx, run).await
+    run::update(tx, run);
+    Ok(())
 }
 
 fn task_event(kind: &'static str, task: &Touched, data: serde_json::Value) -> NewEvent {
