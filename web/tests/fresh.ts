@@ -10,6 +10,8 @@ import { Caller, SYNOD } from './caller';
 interface Unusual {
   /** How long a second factor stays fresh. */
   stepUpFor?: string;
+  /** Who needs one at all. */
+  stepUp?: string;
   /** The path it lies under. */
   prefix?: string;
 }
@@ -26,14 +28,15 @@ export class Fresh extends Caller {
     super();
   }
 
-  static async start({ stepUpFor = '10m', prefix = '' }: Unusual = {}): Promise<Fresh> {
+  static async start({ stepUpFor = '10m', stepUp = 'always', prefix = '' }: Unusual = {}): Promise<Fresh> {
     const folder = mkdtempSync(join(tmpdir(), 'synod-fresh-'));
     const port = await freePort();
     const url = `https://localhost:${port}${prefix}`;
     const config = join(folder, 'server.toml');
     const settings = { listen: `127.0.0.1:${port}`, url, state_dir: join(folder, 'state') };
     const lines = Object.entries(settings).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
-    writeFileSync(config, `${lines.join('\n')}\n\n[security]\nstep_up_for = ${JSON.stringify(stepUpFor)}\n`);
+    const security = `[security]\nstep_up = ${JSON.stringify(stepUp)}\nstep_up_for = ${JSON.stringify(stepUpFor)}\n`;
+    writeFileSync(config, `${lines.join('\n')}\n\n${security}`);
     const child = spawn(SYNOD, ['server', '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr?.on('data', (data: Buffer) => (said = (said + data.toString()).slice(-4000)));

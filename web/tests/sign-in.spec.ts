@@ -36,6 +36,27 @@ test('leads back to where one was, and never to another site', async ({ page, de
   }
 });
 
+test('what every screen needs is asked for once, and the screen does not wait for it', async ({ page, demo }) => {
+  await signIn(page, demo, 'erin', '/me');
+  const asked: string[] = [];
+  let screenAsked = () => {};
+  const screen = new Promise<void>((resolve) => (screenAsked = resolve));
+  page.on('request', (request) => {
+    const url = request.url().slice(demo.url.length);
+    asked.push(url);
+    if (/^\/assets\/nodes-[^/]*\.js$/.test(url)) screenAsked();
+  });
+  await page.route('**/api/v1/auth/whoami', async (route) => {
+    await screen;
+    await route.continue();
+  });
+  await page.goto('/nodes');
+  await expect(page.getByRole('list', { name: 'Nodes' }).getByRole('listitem').first()).toBeVisible();
+  const times = (what: string) => asked.filter((url) => url === what).length;
+  expect(times('/api/v1/auth/whoami'), 'who is signed in').toBe(1);
+  expect(times('/api/v1/events?newest=true&limit=1'), 'where events begin').toBe(1);
+});
+
 test('says that the session ended', async ({ page, demo }) => {
   await signIn(page, demo, 'erin', '/me');
   await page.context().clearCookies();

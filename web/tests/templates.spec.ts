@@ -29,6 +29,32 @@ test('a new one is begun from an explained example, checked, and saved', async (
   await expect(page.getByRole('heading', { level: 1, name: 'Made here' })).toBeVisible();
 });
 
+test('the editor comes by itself, its text before it, and nothing moves when it is there', async ({ page, demo }) => {
+  let letThrough = () => {};
+  let held = Promise.resolve();
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await page.route(/\/assets\/code-[^/]*\.js$/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await signIn(page, demo, 'alice', '/templates');
+  await expect(page.getByRole('link', { name: 'Restart a service' })).toBeVisible();
+  expect(asked.filter((url) => /\/assets\/(code|extensions)-/.test(url))).toEqual([]);
+  for (const path of ['/templates/shop/restart-service', '/templates?new=shop']) {
+    held = new Promise((resolve) => (letThrough = resolve));
+    await page.goto(path);
+    await expect(page.locator('pre').filter({ hasText: 'apiVersion: synod/v1' })).toBeVisible();
+    await expect(editor(page)).toHaveCount(0);
+    const below = page.getByText('Ctrl+Space completes');
+    await expect(below).toBeVisible();
+    const before = await below.boundingBox();
+    letThrough();
+    await expect(editor(page)).toContainText('apiVersion: synod/v1');
+    expect((await below.boundingBox())?.y).toBeCloseTo(before?.y ?? NaN, 0);
+  }
+});
+
 test('what is no YAML, and what a script gets wrong, is told with its line', async ({ page, demo }) => {
   await signIn(page, demo, 'alice', '/templates?new=shop');
   await write(page, 'a: [1\nb: 2');

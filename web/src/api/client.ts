@@ -1,6 +1,7 @@
 import createFetchClient, { type Middleware } from 'openapi-fetch';
 import createQueryClient from 'openapi-react-query';
 import { base } from '~/lib/base';
+import { takeEarly } from './early';
 import { CODE, toApiError, unreachable } from './problem';
 import type { components, paths } from './schema';
 
@@ -73,7 +74,11 @@ async function mended(code: string): Promise<boolean> {
 const again = new WeakMap<Request, Request>();
 
 /** The API, typed by its own description. Failures are thrown as `ApiError`. */
-export const client = createFetchClient<paths>({ baseUrl: base.replace(/\/$/, ''), credentials: 'same-origin' });
+export const client = createFetchClient<paths>({
+  baseUrl: base.replace(/\/$/, ''),
+  credentials: 'same-origin',
+  fetch: async (request) => (await takeEarly(request)) ?? fetch(request),
+});
 client.use(session);
 
 /** The same as hooks of TanStack Query. */

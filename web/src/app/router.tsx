@@ -7,6 +7,7 @@ import { base } from '~/lib/base';
 import { forgetSession, loadSession, takeToken } from '~/session/session';
 import { stepUp } from '~/session/step-up';
 import { NotFound } from './not-found';
+import { SCREENS } from './screens';
 import { Shell } from './shell';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
@@ -43,112 +44,112 @@ const doors = [
     getParentRoute: () => root,
     path: '/sign-in',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/sign-in')),
+    component: lazyRouteComponent(SCREENS['/sign-in']),
   }),
-  createRoute({ getParentRoute: () => root, path: '/setup', component: lazyRouteComponent(() => import('~/screens/setup')) }),
+  createRoute({ getParentRoute: () => root, path: '/setup', component: lazyRouteComponent(SCREENS['/setup']) }),
 ];
 
 const screens = [
-  createRoute({ getParentRoute: () => signedIn, path: '/', component: lazyRouteComponent(() => import('~/screens/inbox')) }),
+  createRoute({ getParentRoute: () => signedIn, path: '/', component: lazyRouteComponent(SCREENS['/']) }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/catalogue',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/catalogue')),
+    component: lazyRouteComponent(SCREENS['/catalogue']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/catalogue/$namespace/$template',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/catalogue/request')),
+    component: lazyRouteComponent(SCREENS['/catalogue/$namespace/$template']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/runs',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/runs')),
+    component: lazyRouteComponent(SCREENS['/runs']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/runs/$id',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/runs/run')),
+    component: lazyRouteComponent(SCREENS['/runs/$id']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/runs/$id/compare/$other',
-    component: lazyRouteComponent(() => import('~/screens/runs/compare')),
+    component: lazyRouteComponent(SCREENS['/runs/$id/compare/$other']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/nodes',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/nodes')),
+    component: lazyRouteComponent(SCREENS['/nodes']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/nodes/$name',
-    component: lazyRouteComponent(() => import('~/screens/nodes/node')),
+    component: lazyRouteComponent(SCREENS['/nodes/$name']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/overview',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/overview')),
+    component: lazyRouteComponent(SCREENS['/overview']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/history',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/history')),
+    component: lazyRouteComponent(SCREENS['/history']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/events',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/events')),
+    component: lazyRouteComponent(SCREENS['/events']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/audit',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/audit')),
+    component: lazyRouteComponent(SCREENS['/audit']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/access',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/access')),
+    component: lazyRouteComponent(SCREENS['/access']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/trust',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/trust')),
+    component: lazyRouteComponent(SCREENS['/trust']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/templates',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/templates')),
+    component: lazyRouteComponent(SCREENS['/templates']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/templates/$namespace/$name',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/templates/edit')),
+    component: lazyRouteComponent(SCREENS['/templates/$namespace/$name']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/api',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/api')),
+    component: lazyRouteComponent(SCREENS['/api']),
   }),
   createRoute({
     getParentRoute: () => signedIn,
     path: '/me',
     validateSearch: filters,
-    component: lazyRouteComponent(() => import('~/screens/me')),
+    component: lazyRouteComponent(SCREENS['/me']),
   }),
 ];
 

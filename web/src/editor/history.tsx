@@ -7,7 +7,7 @@ import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { apply } from './check';
-import { Compare } from './compare';
+import { Compare } from './on-demand';
 import classes from './history.module.css';
 import { readText, toText } from './text';
 import { type Document, type Kind, PLURAL } from './types';

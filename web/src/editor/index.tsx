@@ -1,12 +1,12 @@
+import { useEffect } from 'react';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { api } from '~/api/client';
-import { CodeView } from './code';
 import { Desk } from './desk';
+import { CodeView, fetchEditor } from './on-demand';
 import { toText } from './text';
 import { type DocumentEditorProps, PLURAL } from './types';
 
-export { Compare } from './compare';
 export { DocumentHistory } from './history';
 export { apply } from './check';
 export { toText, withEnabled } from './text';
@@ -17,6 +17,7 @@ export { type Applied, type Document, type DocumentEditorProps, type Kind, PLURA
  * one writes, shows what would change before saving, and never overwrites what somebody else saved meanwhile.
  */
 export function DocumentEditor(props: DocumentEditorProps) {
+  useEffect(fetchEditor, []);
   if (props.name === undefined) return <Desk {...props} document={undefined} />;
   return <Existing {...props} name={props.name} />;
 }

@@ -6,7 +6,7 @@ import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { apply } from './check';
-import { Compare } from './compare';
+import { Compare } from './on-demand';
 import { sides } from './diff';
 import { readText, toText } from './text';
 import type { Applied, Document } from './types';

@@ -1,17 +1,14 @@
-import '@mantine/core/styles.css';
-import '@mantine/notifications/styles.css';
-import './app/global.css';
 import { MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { queryClient } from './api/query';
-import { router } from './app/router';
-import { theme, variables } from './app/theme';
-import { nonce } from './lib/base';
-import { StepUpDialog } from './session/step-up';
+import { queryClient } from '~/api/query';
+import { router } from './router';
+import { theme, variables } from './theme';
+import { nonce } from '~/lib/base';
+import { StepUpDialog } from '~/session/step-up';
 
 // What keeps the page still under a dialog puts a style into it, and looks for the nonce here.
 Object.assign(globalThis, { __webpack_nonce__: nonce });
