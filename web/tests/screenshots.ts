@@ -267,6 +267,7 @@ test('pictures of every screen', async ({ browser, demo }) => {
     const chosen = only ? all.filter(([name]) => only.includes(name)) : all;
     await tour(browser, demo, chosen, folder, seenOn(size, viewport, theme));
   }
+  if (!only || only.includes('readme')) await readme(browser, demo, screens.find(([name]) => name === 'run-waiting')?.[1] ?? '/runs');
   if (only && !only.includes('trouble')) return;
 
   // What stands over every screen: a start by break-glass, then a connection that is lost, then a session that ended.
@@ -297,6 +298,28 @@ test('pictures of every screen', async ({ browser, demo }) => {
     await page.context().close();
   }
 });
+
+/** Those of the README, as they lie in docs/images: three quarters of a desk's screen, and a phone's. */
+async function readme(browser: Browser, demo: Demo, waiting: string): Promise<void> {
+  const folder = join(FOLDER, 'readme');
+  mkdirSync(folder, { recursive: true });
+  const seen = async (name: string, user: string, path: string, options: BrowserContextOptions): Promise<void> => {
+    const context = await browser.newContext({ ...options, baseURL: demo.url, ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    await signIn(page, demo, user, path);
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+    await expect(page.getByRole('status').filter({ hasText: 'Loading' })).toHaveCount(0);
+    await page.waitForTimeout(1500);
+    await page.screenshot({ path: join(folder, `${name}.png`) });
+    await context.close();
+  };
+  await seen('phone', 'bob', '/', seenOn('phone', SIZES.phone, 'light'));
+  await seen('run', 'alice', waiting, { ...seenOn('desk', SIZES.desk, 'light'), deviceScaleFactor: 0.75 });
+  await seen('overview', 'alice', '/overview', {
+    ...seenOn('desk', { width: 1440, height: 1080 }, 'dark'),
+    deviceScaleFactor: 0.75,
+  });
+}
 
 test('pictures of a server that nobody has set up yet', async ({ browser }) => {
   if (process.env['SCREENS'] && !process.env['SCREENS'].includes('setup')) return;
