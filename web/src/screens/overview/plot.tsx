@@ -8,7 +8,7 @@ export function Plot({ title, head, rows, children }: { title: string; head: str
   const [view, setView] = useState('plot');
   return (
     <Card component="section" aria-label={title}>
-      <Group justify="space-between" align="flex-start" mb="sm" wrap="nowrap">
+      <Group justify="space-between" mb="sm" wrap="nowrap">
         <Title order={2} size="h4">
           {title}
         </Title>
