@@ -82,6 +82,9 @@ test('a run shows its nodes, output, events and manifest', async ({ page, demo }
   await page.getByRole('button', { name: /^web-1/ }).click();
   const drawer = page.getByRole('dialog', { name: 'web-1' });
   await expect(drawer.getByRole('table', { name: 'Steps' })).toContainText('exit code 0');
+  // The address alone leads there as well.
+  await page.reload();
+  await expect(drawer.getByRole('table', { name: 'Steps' })).toContainText('exit code 0');
   await drawer.getByRole('button', { name: 'Check what the node signed' }).click();
   await expect(drawer.getByText('Checked by your browser: the signature is by the key below')).toBeVisible();
   await noSerious(page);

@@ -36,7 +36,7 @@ function Connection() {
     >
       <Group justify="space-between" gap="xs">
         The connection is lost. What you see may be old; it goes on by itself once the server answers.
-        <Button size="compact-sm" variant="default" onClick={() => live.retry()}>
+        <Button size="compact-sm" mih={36} variant="default" onClick={() => live.retry()}>
           Try now
         </Button>
       </Group>
@@ -54,7 +54,7 @@ function Unratified() {
       {runs.map((run, n) => (
         <span key={run.id}>
           {n > 0 && ', '}
-          <Anchor component={Link} to={`/runs/${run.id}`} c="inherit" td="underline">
+          <Anchor component={Link} to={`/runs/${run.id}`} c="inherit" td="underline" inherit>
             {titleOf(run)} by {run.requester}
           </Anchor>
         </span>

@@ -55,7 +55,7 @@ export function Keys() {
           <Kbd>/</Kbd>
           <Text size="sm">Search</Text>
         </Group>
-        <Group gap="xs">
+        <Group gap="xs" wrap="nowrap" align="flex-start">
           <Kbd>a</Kbd>
           <Text size="sm">Approve the run, or the first in the inbox (asks first)</Text>
         </Group>

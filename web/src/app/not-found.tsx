@@ -9,7 +9,9 @@ export function NotFound() {
         <Title order={1} size="h2">
           Nothing is here
         </Title>
-        <Text c="dimmed">The address may be mistyped, or what was here is gone.</Text>
+        <Text c="dimmed" size="sm" ta="center">
+          The address may be mistyped, or what was here is gone.
+        </Text>
         <Anchor component={Link} to="/">
           Back to the inbox
         </Anchor>

@@ -69,7 +69,14 @@ function Frame({ me }: { me: WhoAmI }) {
           <span>More</span>
         </UnstyledButton>
       </AppShell.Footer>
-      <Drawer opened={more} onClose={close} title="All screens" position="bottom" size="80%" closeButtonProps={{ 'aria-label': 'Close' }}>
+      <Drawer
+        opened={more}
+        onClose={close}
+        title="All screens"
+        position="bottom"
+        styles={{ content: { height: 'auto', maxHeight: '92dvh' } }}
+        closeButtonProps={{ 'aria-label': 'Close' }}
+      >
         <Places awaiting={awaiting} done={close} />
       </Drawer>
       <Keys />
@@ -115,7 +122,7 @@ function Thumb({ page, count }: { page: Page; count: number }) {
   const here = isHere(page.to, pathname);
   return (
     <Link to={page.to} className={classes.thumb ?? ''} data-active={here || undefined} aria-current={here ? 'page' : undefined}>
-      <Indicator label={count} size={16} disabled={count === 0} offset={2}>
+      <Indicator label={count} size={16} color="red.8" disabled={count === 0} offset={2}>
         <page.icon size={22} aria-hidden />
       </Indicator>
       <span>{page.label}</span>

@@ -14,7 +14,7 @@ export function Page({ title, about, actions, children }: { title: string; about
             {title}
           </Title>
           {about && (
-            <Text c="dimmed" size="sm" component="div">
+            <Text c="dimmed" size="sm" component="div" style={{ textWrap: 'pretty' }}>
               {about}
             </Text>
           )}

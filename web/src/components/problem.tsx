@@ -2,6 +2,7 @@ import { Alert, Button, Code, Group, List, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle, IconPlugConnectedX } from '@tabler/icons-react';
 import { CODE, toApiError } from '~/api/problem';
 import { visible, visibleLine } from '~/lib/text';
+import { Ticked } from './ticked';
 
 /** What happened, what to do, and the code: for anything that was thrown. */
 export function ProblemView({ error, retry, except }: { error: unknown; retry?: () => void; except?: (pointer: string) => boolean }) {
@@ -18,7 +19,11 @@ export function ProblemView({ error, retry, except }: { error: unknown; retry?: 
       styles={{ title: { color: 'var(--mantine-color-text)' }, message: { color: 'var(--mantine-color-text)' } }}
     >
       <Stack gap="xs">
-        {problems.length === 0 && <Text size="sm">{visible(problem.detail)}</Text>}
+        {problems.length === 0 && (
+          <Text size="sm">
+            <Ticked text={visible(problem.detail)} />
+          </Text>
+        )}
         {problems.length > 0 && (
           <List size="sm" spacing={4}>
             {problems.map((one, n) => (
@@ -26,13 +31,22 @@ export function ProblemView({ error, retry, except }: { error: unknown; retry?: 
                 {one.pointer !== '' && <Code>{visibleLine(one.pointer)}</Code>}
                 {one.line ? ` line ${one.line}${one.column ? `, column ${one.column}` : ''}` : ''}
                 {one.pointer !== '' && ': '}
-                {visible(one.message)}
-                {one.hint ? ` ${visible(one.hint)}` : ''}
+                <Ticked text={visible(one.message)} />
+                {one.hint && (
+                  <>
+                    {' '}
+                    <Ticked text={visible(one.hint)} />
+                  </>
+                )}
               </List.Item>
             ))}
           </List>
         )}
-        {problem.remedy && <Text size="sm">{visible(problem.remedy)}</Text>}
+        {problem.remedy && (
+          <Text size="sm">
+            <Ticked text={visible(problem.remedy)} />
+          </Text>
+        )}
         <Group gap="sm" justify="space-between">
           <Text size="xs" c="dimmed">
             {code === CODE.offline ? '' : code}

@@ -8,7 +8,7 @@ export function Time({ at, ago = false, ...props }: { at: string | null | undefi
   if (!at) return null;
   return (
     <Tooltip label={<span style={{ whiteSpace: 'pre-line' }}>{exact(at)}</span>}>
-      <Text component="time" dateTime={at} inherit span {...props}>
+      <Text component="time" dateTime={at} inherit span style={{ whiteSpace: 'nowrap' }} {...props}>
         {ago ? relative(at) : short(at)}
       </Text>
     </Tooltip>

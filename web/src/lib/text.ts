@@ -19,3 +19,22 @@ export const shown = (value: unknown): string => (typeof value === 'string' ? va
 
 /** What a run is called. */
 export const titleOf = (run: { title: string; template: string }): string => visibleLine(run.title || run.template);
+
+/** `a`, `a or b`, `a, b or c` */
+export const either = (words: string[], last = 'or'): string =>
+  words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} ${last} ${words[words.length - 1]}`;
+
+/** A document as people read it: a line for each thing in it, what belongs to it further in. Not to be read back. */
+export function outline(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (value === '') return '""';
+  if (typeof value !== 'object') return String(value).trimEnd();
+  const further = (text: string): string => text.replace(/^/gm, '  ');
+  if (Array.isArray(value)) return value.map((one) => `- ${further(outline(one)).slice(2)}`).join('\n') || 'none';
+  const lines = Object.entries(value).map(([name, one]) => {
+    const text = outline(one);
+    const below = text.includes('\n') || (typeof one === 'object' && one !== null && text !== 'none');
+    return below ? `${name}:\n${further(text)}` : `${name}: ${text}`;
+  });
+  return lines.join('\n') || 'none';
+}

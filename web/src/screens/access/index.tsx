@@ -8,6 +8,7 @@ import classes from './access.module.css';
 import { Groups } from './groups';
 import { Matrix } from './matrix';
 import { Namespaces } from './namespaces';
+import { usePhone } from './objects';
 import { People } from './people';
 import { Roles } from './roles';
 
@@ -20,19 +21,21 @@ const TABS = [
   { tab: 'roles', label: 'Roles', about: 'Who has which role, where, and until when.', content: Roles },
   { tab: 'namespaces', label: 'Namespaces', about: 'What keeps teams apart: templates, runs and roles live in one.', content: Namespaces },
   { tab: 'policies', label: 'Policies', about: 'Rules in Cedar that allow more than the roles do, or forbid.', content: Policies },
-  { tab: 'matrix', label: 'Who may what', about: 'Who may do what where, by everything above as it is now.', content: Matrix },
+  { tab: 'matrix', label: 'Who may what', about: 'Who may do what where, as roles, groups and policies have it now.', content: Matrix },
 ] as const;
 
 /** Who may do what: people, groups, roles, namespaces, policies, and what follows from them. */
 export default function Screen() {
   const navigate = useNavigate();
   const [{ tab }] = useFilters<'tab'>();
+  // So many are in two lines on a phone, where an underline would hang between them.
+  const phone = usePhone();
   const here = TABS.find((one) => one.tab === tab) ?? TABS[0];
   // The filters of one tab mean nothing in another.
   const go = (to: string | null) => void navigate({ to: '/access', search: { tab: to ?? 'people' }, resetScroll: false });
   return (
     <Page title="Access" about={here.about}>
-      <Tabs value={here.tab} onChange={go} variant="pills" keepMounted={false}>
+      <Tabs value={here.tab} onChange={go} variant={phone ? 'pills' : 'default'} keepMounted={false}>
         <Tabs.List mb="md" aria-label="Access">
           {TABS.map((one) => (
             <Tabs.Tab key={one.tab} value={one.tab} className={classes.tab ?? ''}>

@@ -153,7 +153,7 @@ function Cards({ matrix, people, places, action, ask }: View) {
           <Title order={2} size="h5">
             <Name person={person} />
           </Title>
-          <Stack gap={4} mt={6}>
+          <Stack gap={4} mt={6} mx={-6}>
             {places.map((place) => (
               <Cell key={place} titled person={person} place={place} matrix={matrix} action={action} ask={ask} />
             ))}

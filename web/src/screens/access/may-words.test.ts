@@ -38,6 +38,12 @@ describe('what somebody may', () => {
       { noun: 'run', verbs: ['request', 'approve'] },
       { noun: 'node', verbs: ['read'] },
     ]);
+    const named = (name: string) => ({ name, words: '', global: true });
+    expect(gathered([named('join-token.read'), named('rolebinding.read-all'), named('run.break-glass')])).toEqual([
+      { noun: 'join token', verbs: ['read'] },
+      { noun: 'role binding', verbs: ['read all'] },
+      { noun: 'run', verbs: ['break-glass'] },
+    ]);
   });
 
   it('ends with the roles that end there', () => {

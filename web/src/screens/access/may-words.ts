@@ -20,12 +20,15 @@ export function allowedAt(person: Person, actions: Action[], place: string): Act
   return actionsAt(actions, place).filter((action) => may.has(action.name));
 }
 
+/** `join-token` as people write it. */
+const words = (name: string): string => ({ rolebinding: 'role binding', 'break-glass': 'break-glass' })[name] ?? name.replaceAll('-', ' ');
+
 /** Actions gathered by what they are about: `run: request, approve`. */
 export function gathered(actions: Action[]): { noun: string; verbs: string[] }[] {
   const found: { noun: string; verbs: string[] }[] = [];
   for (const { name } of actions) {
     const dot = name.indexOf('.');
-    const [noun, verb] = dot < 0 ? [name, name] : [name.slice(0, dot), name.slice(dot + 1)];
+    const [noun, verb] = (dot < 0 ? [name, name] : [name.slice(0, dot), name.slice(dot + 1)]).map(words) as [string, string];
     const known = found.find((one) => one.noun === noun);
     if (known) known.verbs.push(verb);
     else found.push({ noun, verbs: [verb] });

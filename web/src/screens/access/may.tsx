@@ -1,7 +1,8 @@
 import { Text } from '@mantine/core';
 import { useQueries } from '@tanstack/react-query';
 import { api, type Schemas } from '~/api/client';
-import { either, where } from './words';
+import { either } from '~/lib/text';
+import { where } from './words';
 
 /** Whether the caller may do something, and what it would take; unknown until the server has said so. */
 export interface May {

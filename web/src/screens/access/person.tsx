@@ -7,13 +7,13 @@ import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { useMe } from '~/session/session';
-import { visibleLine } from '~/lib/text';
+import { either, visibleLine } from '~/lib/text';
 import classes from './access.module.css';
 import { useMay } from './may';
 import { usePhone, useThings } from './objects';
 import { AccountMarks, Until } from './parts';
 import { PersonActions } from './person-actions';
-import { either, groupsOf, heldBy, where } from './words';
+import { groupsOf, heldBy, where } from './words';
 
 /** One account: what it is, what it holds, its keys, and what can be done about it. */
 export function Person({ name, close }: { name: string; close: () => void }) {

@@ -50,14 +50,14 @@ export default function Policies() {
   if (policy) {
     return (
       <Stack>
-        <Group justify="space-between">
+        <Stack gap="sm" align="flex-start">
           <Button variant="default" leftSection={<IconArrowLeft size={16} aria-hidden />} onClick={() => change({ policy: '' })}>
             All policies
           </Button>
           <Text fw={600} component="h2" size="lg">
             {policy === NEW ? 'New policy' : policy}
           </Text>
-        </Group>
+        </Stack>
         <WhyNot may={write} what="changing policies" />
         <DocumentEditor
           key={policy}

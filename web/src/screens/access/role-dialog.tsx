@@ -20,7 +20,8 @@ export function RoleDialog({ binding, who, places, close }: Props) {
   const { things, newest } = useThings('rolebindings');
   const [subjects, setSubjects] = useState((binding?.spec.subjects ?? (who ? [who] : [])).map(subjectKey));
   const [role, setRole] = useState<Role | ''>(binding?.spec.role ?? '');
-  const [place, setPlace] = useState<string | undefined>(binding?.namespace ?? (places.length === 1 ? places[0] : undefined));
+  // Everywhere is chosen by nobody but a person: it is also the only place as long as the namespaces are not known.
+  const [place, setPlace] = useState<string | undefined>(binding?.namespace ?? (places.length === 1 ? places[0] || undefined : undefined));
   const [expires, setExpires] = useState(binding?.spec.expires ?? '');
   const [typed, setTyped] = useState('');
   const [revision, setRevision] = useState(binding?.revision ?? 0);

@@ -92,9 +92,7 @@ function Filters({ names }: { names: string[] }) {
     <FilterBar
       active={[filters.q, filters.namespace, filters.role, filters.ends].filter(Boolean).length}
       clear={() => change({ q: '', namespace: '', role: '', ends: '' })}
-      search={
-        <SearchFilter label="Search roles" placeholder="A person, a group or a binding" value={filters.q} change={(q) => change({ q })} />
-      }
+      search={<SearchFilter label="Search roles" placeholder="Person, group, binding" value={filters.q} change={(q) => change({ q })} />}
     >
       <Select
         label="Where"
@@ -160,7 +158,7 @@ function List({ bindings, acts }: { bindings: Binding[]; acts: (binding: Binding
       <Stack gap="xs">
         {bindings.map((one) => (
           <Card key={key(one)} padding="sm" component="article" aria-label={one.name}>
-            <Stack gap={6}>
+            <Stack gap={0}>
               <Group gap={6}>
                 <Text>
                   <b>{one.spec.role}</b> {where(one.namespace)}
@@ -168,7 +166,7 @@ function List({ bindings, acts }: { bindings: Binding[]; acts: (binding: Binding
                 <Until expires={one.spec.expires} />
               </Group>
               <Subjects binding={one} />
-              <Text size="xs" c="dimmed">
+              <Text size="xs" c="dimmed" mb="xs">
                 {one.name}, by {one.author}, <Time at={one.updatedAt} />
               </Text>
               {acts(one)}

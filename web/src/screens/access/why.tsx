@@ -4,10 +4,11 @@ import { useState } from 'react';
 import { api } from '~/api/client';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
+import { either } from '~/lib/text';
 import { type Action, allowedAt, INSTALLATION, type Person, placeName } from './may-words';
 import { usePhone } from './objects';
 import { Until } from './parts';
-import { either, where } from './words';
+import { where } from './words';
 
 /** What somebody may and may not do at a place, each with what decided. */
 export function Why({ person, place, actions, close }: { person: Person; place: string; actions: Action[]; close: () => void }) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { either, ending, freeName, heldBy, readSubject, subjectKey, type Thing, toDocument } from './words';
+import { ending, freeName, heldBy, readSubject, subjectKey, type Thing, toDocument } from './words';
 
 const thing = { labels: {}, revision: 1, author: 'alice', updatedAt: '2026-11-23T00:00:00Z' };
 const oncall: Thing<'groups'> = { ...thing, namespace: '', name: 'oncall', spec: { members: ['carol'] } };
@@ -41,10 +41,6 @@ describe('names', () => {
     expect(freeName('a', ['a', 'a-2'])).toBe('a-3');
     expect(freeName('x'.repeat(80), []).length).toBeLessThanOrEqual(63);
     expect(freeName(`${'x'.repeat(57)}-y`, [])).not.toMatch(/-$/);
-  });
-
-  it('lists in words', () => {
-    expect([either([]), either(['a']), either(['a', 'b']), either(['a', 'b', 'c'], 'and')]).toEqual(['', 'a', 'a or b', 'a, b and c']);
   });
 
   it('leaves out what is empty', () => {

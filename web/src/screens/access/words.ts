@@ -37,10 +37,6 @@ export const ROLES: { role: Role; may: string }[] = [
   },
 ];
 
-/** `a`, `a or b`, `a, b or c` */
-export const either = (words: string[], last = 'or'): string =>
-  words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} ${last} ${words[words.length - 1]}`;
-
 /** `in shop`, or `everywhere` when it is in no namespace. */
 export const where = (namespace: string | null | undefined): string => (namespace ? `in ${namespace}` : 'everywhere');
 

@@ -9,6 +9,7 @@ import { AnchorLink } from '~/components/links';
 import { Loading } from '~/components/loading';
 import { Page } from '~/components/page';
 import { ProblemView } from '~/components/problem';
+import { Ticked } from '~/components/ticked';
 import { href } from '~/lib/base';
 import classes from './api.module.css';
 import { OperationView } from './operation';
@@ -67,7 +68,9 @@ function Described({ document }: { document: ApiDocument }) {
                 className={classes.entry ?? ''}
                 aria-current={one.id === chosen?.id ? 'true' : undefined}
               >
-                <Text size="sm">{one.operation.summary ?? one.id}</Text>
+                <Text size="sm">
+                  <Ticked text={one.operation.summary ?? one.id} />
+                </Text>
                 <span className={classes.method}>{one.method.toUpperCase()}</span> <span className={classes.path}>{one.path}</span>
               </Link>
             ))}

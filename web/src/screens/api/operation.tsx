@@ -1,6 +1,7 @@
 import { Anchor, Badge, Card, Group, Stack, Text, Title } from '@mantine/core';
 import { IconArrowLeft } from '@tabler/icons-react';
 import { type ApiDocument } from '~/api/document';
+import { Ticked } from '~/components/ticked';
 import classes from './api.module.css';
 import { kindOf, type Listed } from './operations';
 import { SchemaView } from './schema';
@@ -19,7 +20,7 @@ export function OperationView({ listed, document, back }: { listed: Listed; docu
       </Anchor>
       <div>
         <Title order={2} size="h4" id="operation">
-          {operation.summary ?? listed.id}
+          <Ticked text={operation.summary ?? listed.id} />
         </Title>
         <Group gap="xs">
           <span className={classes.method}>{method.toUpperCase()}</span>
@@ -32,7 +33,7 @@ export function OperationView({ listed, document, back }: { listed: Listed; docu
         </Group>
         {operation.description && (
           <Text size="sm" mt="xs">
-            {operation.description}
+            <Ticked text={operation.description} />
           </Text>
         )}
       </div>
@@ -52,7 +53,7 @@ export function OperationView({ listed, document, back }: { listed: Listed; docu
                 </span>
                 {one.description && (
                   <Text size="sm" c="dimmed">
-                    {one.description}
+                    <Ticked text={one.description} />
                   </Text>
                 )}
               </li>
@@ -77,7 +78,7 @@ export function OperationView({ listed, document, back }: { listed: Listed; docu
           {Object.entries(operation.responses).map(([status, answer]) => (
             <div key={status}>
               <Text fw={600} size="sm">
-                {status === 'default' ? 'Otherwise' : status}: {answer.description}
+                {status === 'default' ? 'Otherwise' : status}: <Ticked text={answer.description ?? ''} />
               </Text>
               {Object.entries(answer.content ?? {}).map(([type, { schema }]) => (
                 <div key={type}>

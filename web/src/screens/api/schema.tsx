@@ -2,6 +2,7 @@ import { Badge, Text, UnstyledButton } from '@mantine/core';
 import { IconChevronRight } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { ApiDocument, JsonSchema } from '~/api/document';
+import { Ticked } from '~/components/ticked';
 import classes from './api.module.css';
 import { aboutOf, kindOf, opens, parts, resolved } from './operations';
 
@@ -12,7 +13,11 @@ export function SchemaView({ schema, document }: { schema: JsonSchema; document:
     <div>
       <Text size="sm" c="dimmed">
         {kindOf(schema, document)}
-        {one.description ? `: ${one.description}` : ''}
+        {one.description && (
+          <>
+            : <Ticked text={one.description} />
+          </>
+        )}
       </Text>
       <Inside schema={schema} document={document} />
     </div>

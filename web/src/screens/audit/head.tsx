@@ -133,7 +133,7 @@ function Shown({ checked, note, logKey }: { checked: CheckedHead; note: string; 
         </Checked>
       </ul>
       <details>
-        <summary className={classes.summary}>The head as it is signed</summary>
+        <summary>The head as it is signed</summary>
         <Command text={note} label="Copy the head" />
       </details>
       <Confirm

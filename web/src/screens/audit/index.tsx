@@ -29,13 +29,15 @@ export default function Audit() {
       )}
       {able && <LogHead />}
       {able && (
-        <Stack component="section" aria-labelledby="prove" gap="sm">
-          <Title order={2} size="h4" id="prove">
-            Prove an event
-          </Title>
-          <Pick position={position} />
-          {position !== '' && isPosition(number) && <Proof key={number} position={number} />}
-        </Stack>
+        <Card component="section" aria-labelledby="prove">
+          <Stack gap="sm">
+            <Title order={2} size="h4" id="prove">
+              Prove an event
+            </Title>
+            <Pick position={position} />
+            {position !== '' && isPosition(number) && <Proof key={number} position={number} />}
+          </Stack>
+        </Card>
       )}
       <Whole position={isPosition(number) ? String(number) : 'POSITION'} />
     </Page>

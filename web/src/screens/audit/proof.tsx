@@ -1,4 +1,4 @@
-import { Alert, Button, Card, Group, Stack, Table, Text } from '@mantine/core';
+import { Alert, Button, Group, Stack, Table, Text } from '@mantine/core';
 import { IconDownload, IconShieldCheck, IconShieldX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
@@ -71,14 +71,14 @@ function Shown({ position, proof, checked }: { position: number; proof: AuditPro
       <Group gap="xs">
         <Download position={position} proof={proof} />
       </Group>
-      <Card>
+      <div>
         <ol className={classes.steps}>
           <Checked outcome={checked.asked ? 'good' : 'bad'} title="The event">
             {checked.asked
               ? `This is the event at position ${position}. What is hashed is its canonical JSON, ${text(checked.bytes).length} bytes.`
               : 'The server answered with another event than the one asked for.'}
             <details>
-              <summary className={classes.summary}>Show the bytes</summary>
+              <summary>Show the bytes</summary>
               <Command text={checked.bytes} label="Copy the canonical JSON" />
             </details>
           </Checked>
@@ -104,7 +104,7 @@ function Shown({ position, proof, checked }: { position: number; proof: AuditPro
             {before.words}
           </Checked>
         </ol>
-      </Card>
+      </div>
     </Stack>
   );
 }
@@ -113,7 +113,7 @@ function Path({ checked }: { checked: CheckedProof }) {
   if (checked.steps.length === 0) return null;
   return (
     <details>
-      <summary className={classes.summary}>Show each step</summary>
+      <summary>Show each step</summary>
       <Table mt="xs" withRowBorders verticalSpacing={6}>
         <Table.Thead>
           <Table.Tr>

@@ -13,9 +13,9 @@ const template = (spec: object, labels: Record<string, string> = {}) =>
 test('where, in words', () => {
   expect(where(template({}).spec)).toBe('any node');
   expect(where(template({ targets: { selector: 'role=web', exclude: 'env=lab', min: 1, max: 50 } }).spec)).toBe(
-    'nodes with role=web, never env=lab; 1 to 50',
+    'nodes with role=web, never env=lab; 1 to 50 of them',
   );
-  expect(where(template({ targets: { selector: '', min: 3, max: 3 } }).spec)).toBe('any node; exactly 3');
+  expect(where(template({ targets: { selector: '', min: 3, max: 3 } }).spec)).toBe('any node; exactly 3 of them');
 });
 
 test('who must agree, in words', () => {

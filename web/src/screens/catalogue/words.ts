@@ -15,7 +15,7 @@ export function where(spec: Template['spec']): string {
   const { selector = '', exclude, min = 1, max } = spec.targets ?? {};
   const which = selector === '' ? 'any node' : `nodes with ${selector}`;
   const never = exclude ? `, never ${exclude}` : '';
-  const many = max ? (max === min ? `; exactly ${max}` : `; ${min} to ${max}`) : min > 1 ? `; at least ${min}` : '';
+  const many = max ? (max === min ? `; exactly ${max} of them` : `; ${min} to ${max} of them`) : min > 1 ? `; at least ${min} of them` : '';
   return which + never + many;
 }
 

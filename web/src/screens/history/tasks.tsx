@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router';
 import type { Schemas } from '~/api/client';
 import { AnchorLink } from '~/components/links';
 import { Phase } from '~/components/phase';
+import { Ticked } from '~/components/ticked';
 import { Time } from '~/components/time';
 import { between } from '~/lib/time';
 import { visibleLine } from '~/lib/text';
@@ -56,7 +57,9 @@ export function Tasks({ tasks }: { tasks: Task[] }) {
                 </Table.Td>
                 <Table.Td ta="right">{took(task)}</Table.Td>
                 <Table.Td ta="right">{task.exitCode ?? ''}</Table.Td>
-                <Table.Td className={classes.reason}>{told(task)}</Table.Td>
+                <Table.Td className={classes.reason}>
+                  <Ticked text={told(task)} />
+                </Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
@@ -78,7 +81,11 @@ export function Tasks({ tasks }: { tasks: Task[] }) {
                 {took(task) && `, took ${took(task)}`}
                 {task.exitCode !== null && task.exitCode !== undefined && `, exit code ${task.exitCode}`}
               </Text>
-              {told(task) && <Text size="sm">{told(task)}</Text>}
+              {told(task) && (
+                <Text size="sm">
+                  <Ticked text={told(task)} />
+                </Text>
+              )}
             </Link>
           </li>
         ))}

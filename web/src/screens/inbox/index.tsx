@@ -43,7 +43,7 @@ export default function Screen() {
         </Empty>
       )}
       {gates.length > 0 && (
-        <Stack gap="md">
+        <Stack gap="md" className={classes.gates ?? ''}>
           {gates.map((run) => (
             <GateCard key={run.id} run={run} />
           ))}

@@ -8,7 +8,7 @@ export function Section({ title, about, action, children }: { title: string; abo
   return (
     <Card component="section" aria-label={title}>
       <Stack gap="sm">
-        <Group justify="space-between" align="center" gap="xs" mih={36}>
+        <Group justify="space-between" align="center" gap="xs">
           <Title order={2} size="h4">
             {title}
           </Title>

@@ -48,7 +48,7 @@ export function Sessions() {
                       </Text>
                     </Tooltip>
                     {session.current && (
-                      <Badge color="teal" variant="light" tt="none" styles={{ label: { color: 'var(--mantine-color-text)' } }}>
+                      <Badge color="teal" variant="light" radius="sm" tt="none" styles={{ label: { color: 'var(--mantine-color-text)' } }}>
                         this one
                       </Badge>
                     )}

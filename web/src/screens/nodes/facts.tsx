@@ -1,9 +1,13 @@
 import { Text, TextInput, VisuallyHidden } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
 import { useState } from 'react';
+import { Time } from '~/components/time';
 import { visible, visibleLine } from '~/lib/text';
 import { flat } from './fits';
 import classes from './nodes.module.css';
+
+/** A time as agents write it. */
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
 /** What the agent found on the machine, by path, searchable. */
 export function Facts({ facts }: { facts: Record<string, unknown> }) {
@@ -36,7 +40,7 @@ export function Facts({ facts }: { facts: Record<string, unknown> }) {
         {found.map(([path, value]) => (
           <div key={path} className={classes.pair}>
             <dt>{visibleLine(path)}</dt>
-            <dd>{visible(value)}</dd>
+            <dd>{INSTANT.test(value) ? <Time at={value} /> : visible(value)}</dd>
           </div>
         ))}
       </dl>

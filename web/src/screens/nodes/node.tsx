@@ -11,6 +11,7 @@ import { Loading } from '~/components/loading';
 import { Page } from '~/components/page';
 import { Phase } from '~/components/phase';
 import { ProblemView } from '~/components/problem';
+import { Ticked } from '~/components/ticked';
 import { Time } from '~/components/time';
 import { between } from '~/lib/time';
 import { useCan } from '~/session/session';
@@ -96,7 +97,7 @@ function Shown({ node }: { node: Node }) {
 function Section({ title, actions, children }: { title: string; actions?: ReactNode; children: ReactNode }) {
   return (
     <Card component="section" aria-label={title}>
-      <Group justify="space-between" mb="xs" mih={36}>
+      <Group justify="space-between" mb="xs">
         <Title order={2} size="h4">
           {title}
         </Title>
@@ -203,11 +204,11 @@ function LastRuns({ node }: { node: Node }) {
         </Text>
       )}
       {tasks.map((task) => (
-        <div key={task.id} className={classes.pair}>
-          <div>
+        <div key={task.id} className={classes.ran}>
+          <div className={classes.stands}>
             <Phase phase={task.phase} />
           </div>
-          <Group gap="xs" justify="space-between">
+          <Group gap="2px 12px" justify="space-between" className={classes.what ?? ''}>
             <AnchorLink to="/runs/$id" params={{ id: task.run }} search={{ node: node.name }} size="sm" py={6}>
               {task.namespace}/{task.template}
             </AnchorLink>
@@ -217,7 +218,7 @@ function LastRuns({ node }: { node: Node }) {
             </Text>
             {task.reason && (
               <Text size="sm" w="100%">
-                {visibleLine(task.reason)}
+                <Ticked text={visibleLine(task.reason)} />
               </Text>
             )}
           </Group>

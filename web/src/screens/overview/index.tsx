@@ -173,13 +173,13 @@ function Plots({ data }: { data: Shown }) {
   );
 }
 
-const part = (value: number | null): string => (value === null ? 'nothing ended' : `${value} %`);
+const part = (value: number | null): string => (value === null ? '–' : `${value} %`);
 
 /** Bars of plain boxes: the numbers stand beside them. */
 function Busiest({ templates }: { templates: Shown['templates'] }) {
   const most = Math.max(1, ...templates.map((one) => one.runs));
   return (
-    <Card component="section" aria-label="Busiest templates">
+    <Card component="section" aria-label="Busiest templates" className={classes.last ?? ''}>
       <Title order={2} size="h4" mb="sm">
         Busiest templates
       </Title>

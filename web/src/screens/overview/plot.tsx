@@ -1,19 +1,21 @@
 import { Card, Group, SegmentedControl, Table, Title } from '@mantine/core';
 import { type ReactNode, Suspense, useState } from 'react';
 import { Loading } from '~/components/loading';
+import classes from './overview.module.css';
 
 /** A plot that can be read as a table as well. Those who hear the page get told of the table. */
 export function Plot({ title, head, rows, children }: { title: string; head: string[]; rows: (string | number)[][]; children: ReactNode }) {
   const [view, setView] = useState('plot');
   return (
     <Card component="section" aria-label={title}>
-      <Group justify="space-between" mb="sm">
+      <Group justify="space-between" mb="sm" wrap="nowrap">
         <Title order={2} size="h4">
           {title}
         </Title>
         <SegmentedControl
           value={view}
           onChange={setView}
+          style={{ flexShrink: 0 }}
           aria-label={`${title}: how to show it`}
           data={[
             { value: 'plot', label: 'Plot' },
@@ -27,7 +29,7 @@ export function Plot({ title, head, rows, children }: { title: string; head: str
         </div>
       ) : (
         <Table.ScrollContainer minWidth={0} mah={320} type="native" tabIndex={0} role="region" aria-label={`${title}, as a table`}>
-          <Table striped>
+          <Table striped className={classes.table ?? ''} horizontalSpacing="xs">
             <Table.Thead>
               <Table.Tr>
                 {head.map((name) => (

@@ -12,7 +12,7 @@ import { phasesOptions } from './data';
 import { Fact, Facts, Inputs } from './facts';
 import classes from './compare.module.css';
 import { To } from './link';
-import { differences, nodeDifferences, outcomeDifferences } from './logic/differences';
+import { differences, placeWords, nodeDifferences, outcomeDifferences } from './logic/differences';
 import { titleOf, visible, visibleLine } from '~/lib/text';
 import type { Run, RunNode } from './logic/types';
 import { count, counts, strategy } from './logic/words';
@@ -107,7 +107,7 @@ function Differences({ before, after }: { before: Run; after: Run }) {
             {found.map((difference) => (
               <li key={difference.path}>
                 <Text size="sm" fw={600}>
-                  {visibleLine(difference.path)}
+                  {visibleLine(placeWords(difference.path))}
                 </Text>
                 <div className={classes.pair}>
                   <Version title="Before" text={difference.before} />
@@ -149,7 +149,7 @@ function Nodes({ before, after }: { before: readonly RunNode[]; after: readonly 
         Nodes
       </Title>
       {gone.length + added.length === 0 ? (
-        <Text size="sm">Both ran on the same {count(after.length, 'node')}.</Text>
+        <Text size="sm">Both are for the same {count(after.length, 'node')}.</Text>
       ) : (
         <List size="sm">
           {gone.length > 0 && <List.Item>Only before: {some(gone)}</List.Item>}
@@ -183,7 +183,7 @@ function Nodes({ before, after }: { before: readonly RunNode[]; after: readonly 
 }
 
 const Outcome = ({ title, phase, exit }: { title: string; phase: string; exit: number | null | undefined }) => (
-  <Group gap={6}>
+  <Group gap="2px 6px">
     <Text size="xs" c="dimmed">
       {title}
     </Text>

@@ -20,13 +20,14 @@ export function LastTime({ run }: { run: Run }) {
           </Text>
         </To>
         <Phase phase={before.phase} />
-        {before.finishedAt && (
-          <Text size="sm" c="dimmed">
-            <Time at={before.finishedAt} ago />
-          </Text>
-        )}
       </Group>
       <Text size="sm" c="dimmed">
+        {before.finishedAt && (
+          <>
+            <Time at={before.finishedAt} ago />
+            {': '}
+          </>
+        )}
         {counts(before.tasks)}
       </Text>
       {before.differences.length === 0 ? (

@@ -43,7 +43,7 @@ export function Filters({ filters, set }: { filters: RunFilters; set: (change: R
         styles={{ body: { minHeight: 36, alignItems: 'center' } }}
       />
       <Switch
-        label="Break-glass, not ratified"
+        label="Not ratified"
         checked={Boolean(filters.unratified)}
         onChange={(event) => set({ unratified: event.currentTarget.checked ? 'true' : '' })}
         style={{ alignSelf: 'end' }}

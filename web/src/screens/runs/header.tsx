@@ -36,20 +36,23 @@ export function RunStatus({ run, about }: { run: Run; about: string }) {
       <Group gap="xs" mt={6}>
         <Phase phase={run.phase} size="lg" />
         {run.cancelling && !hasEnded(run) && <Text size="sm">is being cancelled</Text>}
+        {/* One text: on a phone it stands below the phase as a whole. */}
         <Text size="sm">
           {run.requester} asked <Time at={run.createdAt} ago /> for {count(run.nodeCount, 'node')}
+          {run.startedAt && (
+            <>
+              {' '}
+              · started <Time at={run.startedAt} />
+              {run.finishedAt && `, took ${between(run.startedAt, run.finishedAt)}`}
+            </>
+          )}
+          {!run.startedAt && run.finishedAt && (
+            <>
+              {' '}
+              · ended <Time at={run.finishedAt} ago />
+            </>
+          )}
         </Text>
-        {run.startedAt && (
-          <Text size="sm">
-            started <Time at={run.startedAt} />
-            {run.finishedAt && `, took ${between(run.startedAt, run.finishedAt)}`}
-          </Text>
-        )}
-        {!run.startedAt && run.finishedAt && (
-          <Text size="sm">
-            ended <Time at={run.finishedAt} ago />
-          </Text>
-        )}
       </Group>
       {run.message && (
         <Text size="sm" mt={4}>

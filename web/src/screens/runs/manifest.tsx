@@ -7,7 +7,7 @@ import { Fact, Facts, Inputs } from './facts';
 import classes from './facts.module.css';
 import { visible, visibleLine } from '~/lib/text';
 import type { Run } from './logic/types';
-import { batches, count, rejections, strategy } from './logic/words';
+import { approval, batches, count, strategy } from './logic/words';
 
 /** The document that people approve, to be read, and as it is; with its digest checked here. */
 export function ManifestView({ run }: { run: Run }) {
@@ -62,11 +62,7 @@ function Readable({ run }: { run: Run }) {
       <Fact name="Rollout">
         {strategy(manifest.strategy)}; in batches of {batches(run.batches)}
       </Fact>
-      <Fact name="Approval">
-        {manifest.approval.rules.length === 0 ? 'nobody’s' : manifest.approval.rules.map((rule) => ruleWords(rule)).join(' and ')};{' '}
-        {rejections(manifest.approval.rejections ?? 1)}; the requester {manifest.approval.requesterMayApprove ? 'may' : 'may not'} approve;
-        the author {manifest.approval.authorMayApprove === false ? 'may not' : 'may'}
-      </Fact>
+      <Fact name="Approval">{approval(manifest.approval)}</Fact>
       <Fact name="Steps">{manifest.steps.map((step) => visibleLine(step.name)).join(', ')}</Fact>
       <Fact name="Time">
         at most {manifest.timeout} a node; a node begins within {manifest.startDeadline}
@@ -83,7 +79,7 @@ function Readable({ run }: { run: Run }) {
       <Fact name="Decide by">
         <Time at={manifest.approveBy} />
       </Fact>
-      <Fact name="No start after">
+      <Fact name="Start by">
         <Time at={manifest.expiresAt} />
       </Fact>
       {manifest.breakGlass && <Fact name="Break-glass">rule {manifest.breakGlass}</Fact>}
@@ -92,11 +88,6 @@ function Readable({ run }: { run: Run }) {
       </Fact>
     </Facts>
   );
-}
-
-function ruleWords(rule: Run['manifest']['approval']['rules'][number]): string {
-  if ('role' in rule.from) return `${rule.count} with role ${rule.from.role}`;
-  return 'group' in rule.from ? `${rule.count} of group ${rule.from.group}` : `user ${rule.from.user}`;
 }
 
 function Raw({ run }: { run: Run }) {

@@ -32,8 +32,7 @@ export function RunProgress({ run }: { run: Run }) {
           })}
         </Group>
         <Text size="sm" c="dimmed">
-          {hasEnded(run) ? '' : `batch ${run.batch} of ${run.batches.length}`}
-          {hasEnded(run) && `${run.batch} of ${count(run.batches.length, 'batch').replace('batchs', 'batches')} begun`}
+          {hasEnded(run) ? `${run.batch} of ${count(run.batches.length, 'batch')} begun` : `batch ${run.batch} of ${run.batches.length}`}
         </Text>
       </Group>
     </Stack>

@@ -13,19 +13,19 @@ export function RunRow({ run }: { run: RunSummary }) {
   return (
     <Link to="/runs/$id" params={{ id: run.id }} search={{}} className={classes.row ?? ''}>
       <div className={classes.title}>
-        <Text fw={600} truncate>
+        <Text fw={600} lineClamp={2}>
           {titleOf(run)}
         </Text>
-        <Text size="sm" c="dimmed" truncate>
+        <Text size="sm" c="dimmed" lineClamp={2}>
           {run.reason === '' ? 'no reason given' : visibleLine(run.reason)}
         </Text>
         {run.message && (
-          <Text size="sm" truncate>
+          <Text size="sm" lineClamp={2}>
             {visibleLine(run.message)}
           </Text>
         )}
       </div>
-      <Group gap={6} wrap="wrap" className={classes.phase ?? ''}>
+      <Group gap={6} className={classes.phase ?? ''}>
         <Phase phase={run.phase} />
         {run.breakGlass && (
           <Badge
@@ -33,8 +33,9 @@ export function RunRow({ run }: { run: RunSummary }) {
             variant="light"
             radius="sm"
             tt="none"
+            h="auto"
             leftSection={<IconFlame size={12} aria-hidden />}
-            styles={{ label: { color: 'var(--mantine-color-text)' } }}
+            styles={{ label: { color: 'var(--mantine-color-text)', whiteSpace: 'normal' } }}
           >
             break-glass{run.ratification ? `, ${RATIFICATION[run.ratification]}` : ''}
           </Badge>

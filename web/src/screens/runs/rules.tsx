@@ -1,7 +1,7 @@
 import { Box, Group, List, Stack, Text, ThemeIcon } from '@mantine/core';
 import { IconCheck, IconClock, IconHandStop, IconThumbUp, IconX } from '@tabler/icons-react';
 import { Time } from '~/components/time';
-import { visible } from '~/lib/text';
+import { either, visible } from '~/lib/text';
 import { phaseOf, type Run } from './logic/types';
 import { rejections } from './logic/words';
 
@@ -80,9 +80,9 @@ function RuleList({ title, rules, pending, foot }: { title: string; rules: Rule[
             )}
             {pending && rule.missing > 0 && (
               <Text size="xs" c="dimmed">
-                {rule.missing} missing
+                {rule.missing} more needed
                 {rule.candidates !== undefined &&
-                  (rule.candidates.length > 0 ? `; could: ${rule.candidates.join(', ')}` : '; as things stand nobody could')}
+                  (rule.candidates.length > 0 ? `, from ${either(rule.candidates)}` : '; as things stand nobody could')}
               </Text>
             )}
           </List.Item>

@@ -52,7 +52,7 @@ function OneStep({
   const filled = filledIn(source, manifest.inputs as Record<string, unknown>, Object.keys(manifest.secrets ?? {}));
   return (
     <details open={open}>
-      <summary className={classes.summary}>
+      <summary>
         <Group gap={8} wrap="wrap">
           <Text span inherit fw={600}>
             {n}. {visibleLine(step.name)}

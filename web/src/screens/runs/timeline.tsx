@@ -9,6 +9,7 @@ import { useEvents } from '~/lib/live';
 import { useThrottled } from './data';
 import { shown, visibleLine } from '~/lib/text';
 import type { Run } from './logic/types';
+import classes from './run.module.css';
 
 type Event = Schemas['Event'];
 
@@ -63,7 +64,7 @@ function Events({ run, types }: { run: Run; types: string[] }) {
   if (events.length === 0) return <Text size="sm">Nothing is recorded yet, or you may not see the events of this namespace.</Text>;
   return (
     <Box>
-      <Timeline bulletSize={14} lineWidth={2} active={events.length}>
+      <Timeline bulletSize={14} lineWidth={2} active={events.length} classNames={{ item: classes.event ?? '' }}>
         {events.map((event) => (
           <Timeline.Item
             key={event.position}
@@ -121,15 +122,19 @@ const TOLD = new Set(['digest', 'batch', 'decision', 'phase']);
 
 function Details({ data }: { data: unknown }) {
   const facts = Object.entries((data ?? {}) as Record<string, unknown>).filter(
-    ([name, value]) => !TOLD.has(name) && value !== null && value !== '' && value !== undefined,
+    ([name, value]) => !TOLD.has(name) && value !== null && value !== '' && value !== undefined && value !== 0,
   );
   if (facts.length === 0) return null;
   return (
     <Text size="xs" c="dimmed">
-      {facts.map(([name, value]) => `${name}: ${visibleLine(name === 'by' ? persons(value) : shown(value))}`).join(' · ')}
+      {facts.map(([name, value]) => `${factName(name)}: ${visibleLine(name === 'by' ? persons(value) : shown(value))}`).join(' · ')}
     </Text>
   );
 }
+
+/** `exitCode` as people write it; a key says what it was for. */
+const factName = (name: string): string =>
+  name === 'key' ? 'signed with' : name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** Who filled the rules, by name. */
 const persons = (by: unknown): string =>

@@ -13,7 +13,7 @@ const STEPS = [
     to: '/templates',
     icon: IconFileText,
     title: 'Write a first template',
-    about: 'What may be asked for, with which inputs, on which nodes, and how many must approve.',
+    about: 'What may be asked for, with which inputs, on which nodes, and how many must approve. It lives in a namespace, made first.',
   },
   {
     to: '/access',

@@ -1,4 +1,4 @@
-import { Box, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { Box, Card, Group, Stack, Text, Title } from '@mantine/core';
 import { type ReactNode, useEffect } from 'react';
 import { href } from '~/lib/base';
 
@@ -16,7 +16,7 @@ export function Door({ title, about, width = 420, children }: { title: string; a
             Synod
           </Text>
         </Group>
-        <Paper withBorder radius="lg" p={{ base: 'md', sm: 'xl' }}>
+        <Card p={{ base: 'md', sm: 'xl' }}>
           <Stack gap="md">
             <Box>
               <Title order={1} size="h2">
@@ -30,7 +30,7 @@ export function Door({ title, about, width = 420, children }: { title: string; a
             </Box>
             {children}
           </Stack>
-        </Paper>
+        </Card>
       </Stack>
     </Box>
   );

@@ -37,7 +37,7 @@ export function EnabledSwitch({ template, label = false }: { template: Template;
         label={label ? (enabled ? 'Enabled' : 'Disabled') : undefined}
         aria-label={`${template.spec.title} is ${enabled ? 'enabled' : 'disabled'}`}
         size="md"
-        styles={{ body: { minHeight: 36, alignItems: 'center' } }}
+        styles={{ body: { minHeight: 36, alignItems: 'center' }, label: { fontSize: 'var(--mantine-font-size-sm)' } }}
       />
       <Modal opened={asking} onClose={() => setAsking(false)} title={`${word} ${name}?`} closeButtonProps={{ 'aria-label': 'Close' }}>
         <Stack>

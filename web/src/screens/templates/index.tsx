@@ -10,7 +10,7 @@ import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
 import { DocumentEditor } from '~/editor';
 import { asTemplate, finds, type Template } from '~/screens/catalogue/words';
-import { ButtonLink } from '~/components/links';
+import { AnchorLink, ButtonLink } from '~/components/links';
 import { useCan } from '~/session/session';
 import { visibleLine } from '~/lib/text';
 import { EnabledSwitch } from './enabled';
@@ -26,6 +26,8 @@ export default function Screen() {
 function List() {
   const { data, error, isPending, refetch } = api.useQuery('get', '/api/v1/objects/{kind}', { params: { path: { kind: 'templates' } } });
   const may = useWritable().length > 0;
+  const namespaces = api.useQuery('get', '/api/v1/objects/{kind}', { params: { path: { kind: 'namespaces' } } });
+  const placeless = useCan('template.write') && namespaces.data?.items.length === 0;
   return (
     <Page
       title="Templates"
@@ -43,9 +45,18 @@ function List() {
       {data && data.items.length > 0 && <Found templates={data.items.map(asTemplate)} />}
       {data?.items.length === 0 && (
         <Empty icon={IconFileCode2} title="No templates yet">
-          {may
-            ? 'Begin with one that is explained line by line: press New template.'
-            : 'Nobody has written one that you may see. Administrators write templates.'}
+          {placeless ? (
+            <Stack align="center" gap="sm">
+              <span>Templates live in namespaces, one for each team or service. There is none yet: make the first, then write in it.</span>
+              <ButtonLink to="/access" search={{ tab: 'namespaces' }}>
+                To the namespaces
+              </ButtonLink>
+            </Stack>
+          ) : may ? (
+            'Begin with one that is explained line by line: press New template.'
+          ) : (
+            'Nobody has written one that you may see. Administrators write templates.'
+          )}
         </Empty>
       )}
     </Page>
@@ -183,9 +194,9 @@ function New({ namespace }: { namespace: string }) {
       ) : place === undefined ? (
         <Alert color="gray" title="There is no namespace to write it in" styles={{ title: { color: 'var(--mantine-color-text)' } }}>
           A template lives in a namespace. An administrator creates namespaces under{' '}
-          <Anchor component={Link} to="/access">
+          <AnchorLink to="/access" search={{ tab: 'namespaces' }} inherit>
             Access
-          </Anchor>
+          </AnchorLink>
           .
         </Alert>
       ) : (

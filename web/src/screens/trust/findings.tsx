@@ -1,5 +1,6 @@
-import { Group, List, Text, ThemeIcon } from '@mantine/core';
+import { Group, List, Text, ThemeIcon, VisuallyHidden } from '@mantine/core';
 import { IconAlertTriangle, IconInfoCircle, IconX } from '@tabler/icons-react';
+import { Ticked } from '~/components/ticked';
 import type { Finding } from './root';
 import { visible, visibleLine } from '~/lib/text';
 
@@ -23,7 +24,9 @@ export function Findings({ findings, none }: { findings: Finding[]; none: string
                 <look.icon size={14} />
               </ThemeIcon>
               <div>
-                <b>{look.word}</b>, {visibleLine(one.about)}: {visible(one.message)}
+                {/* A note's mark says it to the eye. */}
+                {look === NOTE ? <VisuallyHidden>{look.word}, </VisuallyHidden> : `${look.word}, `}
+                <b>{visibleLine(one.about)}</b>: <Ticked text={visible(one.message)} />
               </div>
             </Group>
           </List.Item>

@@ -112,27 +112,29 @@ function Nodes({ nodes }: { nodes: Schemas['TrustedNodes'] }) {
   ];
   return (
     <Part title="How nodes judge">
-      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xs">
+      <ul className={classes.counts}>
         {counts.map(([count, word, about, show]) => (
-          <AnchorLink key={word} to="/nodes" search={show ? { show } : {}} className={classes.count ?? ''}>
-            <Text size="xl" fw={700} span>
-              {count}
-            </Text>{' '}
-            <Text fw={600} span>
-              {word}
-            </Text>
-            <Text size="sm" c="dimmed">
-              {about}
-            </Text>
-            {count > 0 && (word === 'are behind' || word === 'raised an alarm') && (
-              <Group gap={4}>
-                <IconAlertTriangle size={14} aria-hidden />
-                <Text size="sm">look at them</Text>
-              </Group>
-            )}
-          </AnchorLink>
+          <li key={word}>
+            <AnchorLink to="/nodes" search={show ? { show } : {}} className={classes.count ?? ''} underline="never">
+              <span className={classes.number}>{count}</span>
+              <div>
+                <Text size="sm" fw={600}>
+                  {word}
+                </Text>
+                <Text size="xs" c="dimmed">
+                  {about}
+                </Text>
+                {count > 0 && (word === 'are behind' || word === 'raised an alarm') && (
+                  <Group gap={4}>
+                    <IconAlertTriangle size={14} aria-hidden />
+                    <Text size="sm">look at them</Text>
+                  </Group>
+                )}
+              </div>
+            </AnchorLink>
+          </li>
         ))}
-      </SimpleGrid>
+      </ul>
     </Part>
   );
 }

@@ -1,4 +1,5 @@
 import { Alert, Tabs } from '@mantine/core';
+import { useMediaQuery } from '@mantine/hooks';
 import { IconFlame } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { api } from '~/api/client';
@@ -28,6 +29,8 @@ export default function Screen() {
   const navigate = useNavigate();
   const [filters] = useFilters<'tab'>();
   const { data, error, refetch } = api.useQuery('get', '/api/v1/trust');
+  // As in Access: in two lines on a phone.
+  const phone = useMediaQuery('(max-width: 48em)');
   const tab = TABS.find(([one]) => one === filters.tab)?.[0] ?? 'root';
   const go = (to: string | null) => void navigate({ to: '/trust', search: { tab: to ?? 'root' }, resetScroll: false });
   return (
@@ -48,7 +51,7 @@ export default function Screen() {
       )}
       {data && !data.root && <First />}
       {data?.root && (
-        <Tabs value={tab} onChange={go} variant="pills" keepMounted={false}>
+        <Tabs value={tab} onChange={go} variant={phone ? 'pills' : 'default'} keepMounted={false}>
           <Tabs.List mb="md" aria-label="Trust">
             {TABS.map(([value, label]) => (
               <Tabs.Tab key={value} value={value} className={classes.tab ?? ''}>

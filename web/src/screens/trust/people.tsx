@@ -5,7 +5,7 @@ import { Copy } from '~/components/command';
 import { Loading } from '~/components/loading';
 import { ProblemView } from '~/components/problem';
 import { Time } from '~/components/time';
-import { visibleLine } from '~/lib/text';
+import { either, visibleLine } from '~/lib/text';
 import { Findings } from './findings';
 import { Part } from './in-force';
 import { docOf, type Outlook, type Principal, type TrustRoot } from './root';
@@ -40,10 +40,14 @@ export function People({ root }: { root: TrustRoot }) {
   );
 }
 
+/** `role approver`, `roles administrator and owner` */
+const named = (what: string, names: string[]): string =>
+  names.length === 0 ? '' : `${what}${names.length === 1 ? '' : 's'} ${either(names, 'and')}`;
+
 function Person({ person, outlook }: { person: Principal; outlook: Outlook['people'][number] | undefined }) {
   const parts = [
-    (person.roles ?? []).length > 0 ? `role ${person.roles?.join(', ')}` : 'no role',
-    ...((person.groups ?? []).length > 0 ? [`in ${person.groups?.join(', ')}`] : []),
+    named('role', person.roles ?? []) || 'no role',
+    ...((person.groups ?? []).length > 0 ? [`in ${named('group', person.groups ?? [])}`] : []),
   ];
   return (
     <Card component="article" aria-label={person.name}>

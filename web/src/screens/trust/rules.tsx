@@ -27,7 +27,7 @@ export function Rules({ root }: { root: TrustRoot }) {
               <Title order={2} size="h4">
                 Later trust roots
               </Title>
-              <Text>
+              <Text size="sm">
                 {doc.threshold} of the holders must sign: {data.rules[0].holders.join(', ')}
               </Text>
               <Spare spare={data.rules[0].spare} />
@@ -65,7 +65,7 @@ function RuleCard({ rule, outlook }: { rule: Rule; outlook: Outlook['rules'][num
         <Title order={2} size="h4">
           {rule.name}
         </Title>
-        <Text>{aboutWords(rule)}</Text>
+        <Text size="sm">{aboutWords(rule)}</Text>
         <List size="sm">
           {needsWords(rule).map((words) => (
             <List.Item key={words}>{words}</List.Item>

@@ -15,7 +15,7 @@ export function Proceed({ run, opened, close }: { run: Run; opened: boolean; clo
       close={close}
       title="Let it go on?"
       what={`Go on with ${count(next, 'node')}`}
-      color="blue"
+      color="indigo"
       act={async () =>
         // At this gate only, should somebody else have let it go meanwhile.
         takeRun(

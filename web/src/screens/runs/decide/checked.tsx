@@ -1,8 +1,9 @@
-import { Code, Group, Loader, Text, ThemeIcon } from '@mantine/core';
+import { Group, Loader, Text, ThemeIcon } from '@mantine/core';
 import { IconShieldCheck } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { ProblemView } from '~/components/problem';
 import { Facts, Fact } from '../facts';
+import classes from '../facts.module.css';
 import { shortDigest } from '../logic/canonical';
 import type { Run } from '../logic/types';
 import { checkRun } from './sign';
@@ -50,10 +51,10 @@ export function Said({ run, what, person, signed }: { run: Run; what: string; pe
       </Fact>
       <Fact name="Run">{run.id}</Fact>
       <Fact name="Digest">
-        <Code fz="sm" title={run.digest}>
+        <span className={classes.mono} title={run.digest}>
           {shortDigest(run.digest)}
-        </Code>{' '}
-        <Text span size="xs" c="dimmed">
+        </span>
+        <Text size="xs" c="dimmed">
           the first 12 of 64 digits
         </Text>
       </Fact>

@@ -26,7 +26,7 @@ export function Sheet({
         title={title}
         position="bottom"
         size="auto"
-        styles={{ content: { maxHeight: '92dvh', borderRadius: '16px 16px 0 0' } }}
+        styles={{ content: { height: 'auto', maxHeight: '92dvh', borderRadius: '16px 16px 0 0' } }}
         {...button}
       >
         {children}

@@ -1,6 +1,7 @@
 import { canonical } from './canonical';
-import { shown } from '~/lib/text';
+import { outline } from '~/lib/text';
 import type { Manifest } from './types';
+import { approval, strategy } from './words';
 
 /** One thing that two runs do not have in common. */
 export interface Difference {
@@ -17,7 +18,22 @@ const NOTHING = 'nothing';
 export function differences(before: Manifest, after: Manifest): Difference[] {
   const found: Difference[] = [];
   walk(before, after, '', found);
-  return found.filter(({ path }) => !OWN.has(path.split(/[.[]/)[0] ?? '') && path !== 'template.digest');
+  const own = found.filter(({ path }) => !OWN.has(first(path)) && path !== 'template.digest');
+  return toldWhole(
+    toldWhole(own, 'strategy', strategy(before.strategy), strategy(after.strategy)),
+    'approval',
+    approval(before.approval),
+    approval(after.approval),
+  );
+}
+
+const first = (path: string): string => path.split(/[.[]/)[0] ?? '';
+
+/** What has words of its own is told by these; in its parts only where the words are the same. */
+function toldWhole(found: Difference[], path: string, before: string, after: string): Difference[] {
+  const at = found.findIndex((one) => first(one.path) === path);
+  if (at < 0 || before === after) return found;
+  return [...found.slice(0, at), { path, before, after }, ...found.slice(at).filter((one) => first(one.path) !== path)];
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -34,7 +50,36 @@ function walk(before: unknown, after: unknown, path: string, found: Difference[]
   }
 }
 
-const word = (value: unknown): string => (value === undefined || value === null ? NOTHING : shown(value));
+const word = (value: unknown): string => (value === undefined || value === null ? NOTHING : outline(value));
+
+/** What people call the parts of a manifest, as the facts of a run do. */
+const NAMES: Record<string, string> = {
+  requester: 'Who',
+  reason: 'Why',
+  namespace: 'Namespace',
+  inputs: 'Input',
+  template: 'Template',
+  strategy: 'How',
+  approval: 'Approval',
+  steps: 'Steps',
+  timeout: 'Time a node may take',
+  startDeadline: 'Time in which a node begins',
+  runAs: 'Runs as',
+  breakGlass: 'Break-glass',
+};
+
+/** Where a difference is, in words: `Input service`, `How: pause`, `Step 2: run`. */
+export function placeWords(path: string): string {
+  const step = /^steps\[(\d+)\]\.?(.*)$/.exec(path);
+  if (step) return `Step ${Number(step[1]) + 1}${step[2] ? `: ${spaced(step[2])}` : ''}`;
+  const [first = '', ...rest] = path.split('.');
+  const name = NAMES[first];
+  if (name === undefined) return spaced(path);
+  if (rest.length === 0) return name;
+  return first === 'inputs' ? `${name} ${rest.join('.')}` : `${name}: ${spaced(rest.join(' '))}`;
+}
+
+const spaced = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replaceAll('.', ' ');
 
 /** Which nodes only one of two runs has, by identity; names in order. */
 export function nodeDifferences(

@@ -2,8 +2,9 @@ import type { Schemas } from '~/api/client';
 import { visibleLine } from '~/lib/text';
 import type { Manifest, TaskCounts } from './types';
 
-/** `1 node`, `3 nodes` */
-export const count = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`;
+/** `1 node`, `3 nodes`, `3 batches` */
+export const count = (n: number, what: string): string =>
+  `${n.toLocaleString('en')} ${what}${n === 1 ? '' : what.endsWith('ch') ? 'es' : 's'}`;
 
 /** How a run spreads over its nodes, in words. */
 export function strategy(strategy: Manifest['strategy']): string {
@@ -78,6 +79,21 @@ export const counts = (tasks: TaskCounts): string =>
 
 /** How many people can call a run off. */
 export const rejections = (n: number): string => (n === 1 ? '1 rejection ends it' : `${n} rejections end it`);
+
+/** How many of whom a template asks to agree, and on what conditions. */
+export function approval({ rules, rejections: most = 1, requesterMayApprove, authorMayApprove }: Manifest['approval']): string {
+  return [
+    rules.length === 0 ? 'nobody’s' : rules.map(ruleWords).join(' and '),
+    rejections(most),
+    `the requester ${requesterMayApprove ? 'may' : 'may not'} approve`,
+    `the author ${authorMayApprove === false ? 'may not' : 'may'}`,
+  ].join('; ');
+}
+
+function ruleWords({ count, from }: Manifest['approval']['rules'][number]): string {
+  if ('role' in from) return `${count} with role ${from.role}`;
+  return 'group' in from ? `${count} of group ${from.group}` : `user ${from.user}`;
+}
 
 /** Where a run stands that was started by break-glass. */
 export const RATIFICATION: Record<string, string> = {

@@ -19,6 +19,8 @@ export type NodeFilters = Partial<Record<'tasks' | 'find' | 'view' | 'task', str
 /** The nodes of a run: at a glance or by name, by phase, each one's task on a click. */
 export function NodesPanel({ run, filters, setFilters }: { run: Run; filters: NodeFilters; setFilters: (filters: NodeFilters) => void }) {
   const { store, error, loading, retry } = useNodeStore(run.id);
+  // An address may name a node before the nodes are known.
+  useSyncExternalStore(store.subscribe, () => store.size);
   if (error !== null && error !== undefined) return <ProblemView error={error} retry={retry} />;
   if (loading) return <Loading />;
   const task = filters.task === undefined ? undefined : Number(filters.task);
@@ -66,7 +68,6 @@ export function NodesView({
                 key={phase}
                 value={phase}
                 size="sm"
-                radius="sm"
                 color={LOOK[phase]?.color ?? 'gray'}
                 variant="outline"
                 styles={{ label: { minHeight: 36, color: 'var(--mantine-color-text)' } }}

@@ -6,6 +6,7 @@ import { api, client, type Schemas, unwrap } from '~/api/client';
 import { Loading } from '~/components/loading';
 import { Phase } from '~/components/phase';
 import { ProblemView } from '~/components/problem';
+import { Ticked } from '~/components/ticked';
 import { Time } from '~/components/time';
 import { between, duration } from '~/lib/time';
 import { Fact, Facts } from '../facts';
@@ -62,7 +63,11 @@ function TaskDetail({ run, node, index }: { run: Run; node: RunNode; index: numb
         <Phase phase={task.phase} size="lg" />
         {task.exitCode !== undefined && task.exitCode !== null && <Text size="sm">exit code {task.exitCode}</Text>}
       </Group>
-      {task.reason && <Text size="sm">{visibleLine(task.reason)}</Text>}
+      {task.reason && (
+        <Text size="sm">
+          <Ticked text={visibleLine(task.reason)} />
+        </Text>
+      )}
       <Facts>
         {task.batch !== undefined && task.batch !== null && <Fact name="Batch">{task.batch + 1}</Fact>}
         {task.assignedAt && (
@@ -98,7 +103,7 @@ function TaskDetail({ run, node, index }: { run: Run; node: RunNode; index: numb
       )}
       <StepTable steps={task.steps ?? []} />
       {task.truncated && <Text size="sm">Output beyond the bound was dropped.</Text>}
-      <Group gap="md">
+      <Group gap="md" fz="sm">
         <To to="/runs/$id" params={{ id: run.id }} search={{ tab: 'output', node: node.name }}>
           Its output
         </To>
@@ -141,7 +146,7 @@ function StepTable({ steps }: { steps: Schemas['StepOutcome'][] }) {
                   : `exit code ${step.exitCode}`}
               {(step.mismatches ?? []).map((mismatch) => (
                 <Text key={mismatch} size="xs" c="var(--mantine-color-error)">
-                  {visibleLine(mismatch)}
+                  <Ticked text={visibleLine(mismatch)} />
                 </Text>
               ))}
             </Table.Td>
