@@ -259,7 +259,7 @@ async fn a_run_goes_its_way(place: Place) {
     };
     assert_eq!(approval::list_with_access(&mut tx, "r1").await.unwrap(), (vec![], 0));
     approval::insert(&mut tx, "r1", &decision);
-    assert_eq!(approval::list(&mut tx, "r1").await.unwrap(), [decision.clone()]);
+    assert_eq!(approval::list(&mut tx, "r1").await.unwrap(), std::slice::from_ref(&decision));
     access::changed(&mut tx).await.unwrap();
     assert_eq!(approval::list_with_access(&mut tx, "r1").await.unwrap(), (vec![decision.clone()], 1));
     assert_eq!(approval::list_with_access(&mut tx, "r2").await.unwrap(), (vec![], 1));
