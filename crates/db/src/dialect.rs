@@ -199,6 +199,11 @@ impl Dialect {
         self == Self::Sqlite
     }
 
+    /// Whether statements that write are sent as one, because each goes to a server and back.
+    pub(crate) fn joins_writes(self) -> bool {
+        self == Self::Postgres
+    }
+
     /// Begins a transaction that reads one state of everything.
     pub(crate) fn begin_snapshot(self) -> &'static str {
         match self {

@@ -236,7 +236,7 @@ impl Tx {
     /// Sends what was kept for later; returns the rows of the last of it.
     async fn write(&mut self) -> Result<Vec<Row>> {
         let mut kept = std::mem::take(&mut self.later);
-        if self.dialect == Dialect::Postgres && kept.len() > 1 {
+        if self.dialect.joins_writes() && kept.len() > 1 {
             kept = vec![postgres::joined(kept)];
         }
         let mut rows = Vec::new();
