@@ -109,7 +109,7 @@ export function NodeNames({ run, nodes, eager }: { run: string; nodes: number; e
     <>
       <Group gap={6} component="span" style={{ display: 'inline-flex' }}>
         <span>{count(nodes, 'node')}</span>
-        {isLoading && <Loader size={14} aria-label="Loading the nodes" />}
+        {isLoading && <Loader size={14} role="status" aria-label="Loading the nodes" />}
       </Group>
       {error !== null && <ProblemView error={error} />}
       {shown.length > 0 && (
