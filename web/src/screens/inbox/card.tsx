@@ -70,7 +70,7 @@ export function AwaitingCard({ run: summary, first }: { run: RunSummary; first: 
         {error ? (
           <ProblemView error={error} retry={() => void refetch()} />
         ) : run === undefined ? (
-          <Skeleton h={260} aria-label="Loading" />
+          <Skeleton h={260} role="status" aria-label="Loading" />
         ) : (
           <Contents run={run} ask={setAsked} />
         )}
